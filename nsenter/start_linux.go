@@ -1,0 +1,213 @@
+package nsenter
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ociruntime/internal/diag"
+)
+
+// stageName is the stage's comm and the name of its image in /proc/PID/exe.
+const stageName = "runtime:stage"
+
+// Options say how the stage is born.
+type Options struct {
+	Args       []string // its command line, for ps(1); the stage does not read it
+	CloneFlags uintptr  // CLONE_NEW*: namespaces it is born in
+	Cgroup     int      // directory of the cgroup v2 it is born in; -1: the parent's
+	Stdio      [3]int   // descriptors of ours that become its 0, 1, 2
+}
+
+// Stage is a running stage, a child of the calling process.
+type Stage struct {
+	Pid     int // in the runtime namespace
+	PidFD   int // close-on-exec; closed by Close
+	status  int
+	program *Program
+}
+
+// ErrTimeout is returned by Next when the stage did not answer in time.
+var ErrTimeout = errors.New("timed out")
+
+// Start builds the image of p and starts it with one fork and exec. The
+// descriptors given to p may be closed afterwards.
+func (p *Program) Start(o Options) (*Stage, error) {
+	if p.err != nil {
+		return nil, p.err
+	}
+	p.Exit(127) // in case the recording has no end of its own
+	dir, err := p.image()
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(dir)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, &diag.Error{Op: "socketpair", Err: err}
+	}
+	defer unix.Close(pair[1])
+	s := &Stage{PidFD: -1, status: pair[0], program: p}
+	attr := &syscall.ProcAttr{
+		Files: p.files(o.Stdio, pair[1]),
+		Sys: &syscall.SysProcAttr{
+			Cloneflags:  o.CloneFlags,
+			PidFD:       &s.PidFD,
+			UseCgroupFD: o.Cgroup >= 0,
+			CgroupFD:    o.Cgroup,
+		},
+	}
+	s.Pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(dir)+"/"+stageName, o.Args, attr)
+	if err != nil {
+		unix.Close(pair[0])
+		return nil, &diag.Error{Op: "clone", Path: flagNames(o.CloneFlags), Err: err}
+	}
+	return s, nil
+}
+
+// files lists our descriptors in the order of the stage's numbers.
+func (p *Program) files(stdio [3]int, status int) []uintptr {
+	list := make([]uintptr, 0, p.status+1+len(p.given))
+	for _, fd := range stdio {
+		list = append(list, uintptr(fd))
+	}
+	for fd := 3; fd < p.status; fd++ {
+		list = append(list, uintptr(fd)) // preserved: same number on both sides
+	}
+	list = append(list, uintptr(status))
+	for _, f := range p.given {
+		list = append(list, uintptr(f.fd))
+	}
+	return list
+}
+
+// Event is what the stage reported with Send.
+type Event struct {
+	Sync  Sync
+	Value uint64
+	Files []int // close-on-exec, now the caller's
+}
+
+// Next waits for the stage's next report. It returns io.EOF when the stage has
+// closed the status socket, by becoming the program or by dying; a *diag.Error
+// that blames the config field when the stage stopped at a call; ErrTimeout
+// when timeout passed.
+func (s *Stage) Next(timeout time.Duration) (Event, error) {
+	return s.program.Next(s.status, timeout)
+}
+
+// Next is Stage.Next for a status socket that was reached in another way.
+func (p *Program) Next(status int, timeout time.Duration) (Event, error) {
+	if err := waitReadable(status, timeout); err != nil {
+		return Event{}, err
+	}
+	message := make([]byte, messageSize)
+	control := make([]byte, unix.CmsgSpace(4*8))
+	n, c, _, _, err := unix.Recvmsg(status, message, control, unix.MSG_CMSG_CLOEXEC)
+	if err == unix.ECONNRESET || n == 0 && err == nil {
+		return Event{}, io.EOF
+	}
+	if err != nil || n != messageSize {
+		return Event{}, &diag.Error{Op: "read the stage's report", Err: err}
+	}
+	first, value := quad(message), quad(message[8:])
+	if first >= opsBase {
+		return Event{}, p.Fault(first, unix.Errno(value))
+	}
+	e := Event{Sync: Sync(first), Value: value}
+	e.Files, err = received(control[:c])
+	return e, err
+}
+
+// waitReadable waits until fd can be read or has hung up.
+func waitReadable(fd int, timeout time.Duration) error {
+	deadline := time.Now().Add(timeout)
+	for {
+		left := max(time.Until(deadline), 0)
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left.Milliseconds()))
+		switch {
+		case n > 0:
+			return nil
+		case err != nil && err != unix.EINTR:
+			return &diag.Error{Op: "poll", Err: err}
+		case err == nil:
+			return ErrTimeout
+		}
+	}
+}
+
+func received(control []byte) ([]int, error) {
+	if len(control) == 0 {
+		return nil, nil
+	}
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil || len(messages) == 0 {
+		return nil, err
+	}
+	return unix.ParseUnixRights(&messages[0])
+}
+
+// Reply sends data to a stage that waits in Receive.
+func (s *Stage) Reply(data []byte) error {
+	if _, err := unix.SendmsgN(s.status, data, nil, nil, unix.MSG_NOSIGNAL); err != nil {
+		return &diag.Error{Op: "answer the stage", Err: err}
+	}
+	return nil
+}
+
+// Close hangs up: a stage that waits for us ends. It does not wait for it.
+func (s *Stage) Close() {
+	unix.Close(s.status)
+	if s.PidFD >= 0 {
+		unix.Close(s.PidFD)
+	}
+}
+
+// Adopt makes pid, a child that the stage has forked with CLONE_PARENT, the
+// process that s stands for. The caller still has to wait for the old one.
+func (s *Stage) Adopt(pid int) error {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return &diag.Error{Op: "pidfd_open", Path: strconv.Itoa(pid), Err: err}
+	}
+	unix.Close(s.PidFD)
+	s.Pid, s.PidFD = pid, fd
+	return nil
+}
+
+// image writes the image to a new file that nobody can change, and returns
+// the directory it is in: a tmpfs of its own that is mounted nowhere.
+func (p *Program) image() (dir int, err error) {
+	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("fsopen tmpfs: %w", err)
+	}
+	defer unix.Close(fs)
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return -1, fmt.Errorf("fsconfig tmpfs: %w", err)
+	}
+	dir, err = unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOSUID)
+	if err != nil {
+		return -1, err
+	}
+	f, err := unix.Openat(dir, stageName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o500)
+	if err != nil {
+		unix.Close(dir)
+		return -1, err
+	}
+	err = p.write(f)
+	unix.Close(f)
+	if err == nil {
+		err = unix.MountSetattr(dir, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
+	}
+	if err != nil {
+		unix.Close(dir)
+		return -1, err
+	}
+	return dir, nil
+}

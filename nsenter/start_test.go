@@ -1,0 +1,189 @@
+package nsenter
+
+import (
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ociruntime/internal/diag"
+)
+
+// run starts p with fd 1 on a pipe, and returns the stage and what it prints.
+func run(t *testing.T, p *Program, flags uintptr) (*Stage, *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := p.Start(Options{Args: []string{"stage"}, CloneFlags: flags, Cgroup: -1, Stdio: [3]int{0, int(w.Fd()), 2}})
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close(); r.Close() })
+	return s, r
+}
+
+func wait(t *testing.T, s *Stage) syscall.WaitStatus {
+	t.Helper()
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(s.Pid, &status, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	return status
+}
+
+func TestStageBecomesProgram(t *testing.T) {
+	p := New(0)
+	p.CloseRange(Number(4), unix.CLOSE_RANGE_CLOEXEC)
+	e := p.FindProgram([]string{"/nosuch/echo", "/etc", "/bin/echo"}, "not found", []string{"echo", "hello"}, nil)
+	p.Send(7, 0)
+	p.Wait()
+	p.Execve(e)
+	s, out := run(t, p, 0)
+	event, err := s.Next(time.Minute)
+	if err != nil || event.Sync != 7 {
+		t.Fatalf("first report: %+v, %v", event, err)
+	}
+	if exe, _ := os.Readlink("/proc/" + strconv.Itoa(s.Pid) + "/exe"); strings.Contains(exe, "memfd") || !strings.Contains(exe, stageName) {
+		t.Errorf("the waiting stage's exe is %q", exe)
+	}
+	if err := s.Reply([]byte("go")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Next(time.Minute); err != io.EOF {
+		t.Errorf("after execve: got %v, want EOF", err)
+	}
+	text, _ := io.ReadAll(out)
+	if string(text) != "hello\n" {
+		t.Errorf("printed %q", text)
+	}
+	if status := wait(t, s); status.ExitStatus() != 0 {
+		t.Errorf("status %v", status)
+	}
+}
+
+func TestFaultBlamesField(t *testing.T) {
+	p := New(0)
+	p.At("mounts[3].type")
+	p.Fsopen("nosuchfs")
+	s, _ := run(t, p, 0)
+	_, err := s.Next(time.Minute)
+	want := `mounts[3].type: fsopen "nosuchfs": no such device`
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	var d *diag.Error
+	if !errors.As(err, &d) || !errors.Is(err, unix.ENODEV) {
+		t.Errorf("%T %v is not a diag.Error of ENODEV", err, err)
+	}
+	s.Close()
+	if status := wait(t, s); status.ExitStatus() != 127 {
+		t.Errorf("status %v", status)
+	}
+}
+
+func TestBranches(t *testing.T) {
+	p := New(0)
+	log := func(text string) { p.Write(Number(1), text) }
+	p.Chdir("/nosuch")
+	p.Branch(func() { log("bad1 ") }, func() { log("a ") }, unix.ENOTDIR, unix.ENOENT)
+	p.Chdir("/")
+	p.Branch(func() { log("b ") }, func() { log("bad2 ") }, unix.ENOENT)
+	dir := p.Statx(AtCWD, "/etc", 0)
+	p.When(dir.Type(), TypeMask, TypeValue(unix.S_IFDIR), func() { log("c ") }, func() { log("bad3 ") })
+	null := p.Statx(AtCWD, "/dev/null", 0)
+	p.Require(null.Rdev(), ^uint64(0), RdevValue(1, 3), "is not the null device")
+	p.When(null.Type(), TypeMask, TypeValue(unix.S_IFDIR), func() { log("bad4 ") }, func() { log("d ") })
+	p.Exit(5)
+	s, out := run(t, p, 0)
+	text, _ := io.ReadAll(out)
+	if string(text) != "a b c d " {
+		t.Errorf("printed %q", text)
+	}
+	if status := wait(t, s); status.ExitStatus() != 5 {
+		t.Errorf("status %v", status)
+	}
+}
+
+func TestSendPassesDescriptors(t *testing.T) {
+	p := New(0)
+	how := unix.OpenHow{Flags: unix.O_PATH}
+	a := p.Openat2(AtCWD, "/etc", how)
+	b := p.Openat2(AtCWD, "/dev/null", how)
+	value := p.Word()
+	p.Put(value, 42)
+	p.Send(3, value, a, b)
+	p.Exit(0)
+	s, _ := run(t, p, 0)
+	event, err := s.Next(time.Minute)
+	if err != nil || event.Value != 42 || len(event.Files) != 2 {
+		t.Fatalf("%+v, %v", event, err)
+	}
+	for i, want := range []string{"/etc", "/dev/null"} {
+		got, _ := os.Readlink("/proc/self/fd/" + strconv.Itoa(event.Files[i]))
+		if got != want {
+			t.Errorf("file %d is %q, want %q", i, got, want)
+		}
+		unix.Close(event.Files[i])
+	}
+	wait(t, s)
+}
+
+func TestWithoutParentStageEnds(t *testing.T) {
+	p := New(0)
+	p.Send(1, 0)
+	p.Wait()
+	p.Exit(0)
+	s, _ := run(t, p, 0)
+	if _, err := s.Next(time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if status := wait(t, s); status.ExitStatus() != 1 {
+		t.Errorf("status %v", status)
+	}
+}
+
+func TestNamespaces(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root to make namespaces")
+	}
+	p := New(0)
+	p.Sethostname("stage-test")
+	e := p.FindProgram([]string{"/bin/sh"}, "", []string{"sh", "-c", "uname -n; echo $$"}, nil)
+	p.Execve(e)
+	flags := uintptr(0)
+	for _, ns := range Types() {
+		if ns != User {
+			flags |= ns.Flag()
+		}
+	}
+	s, out := run(t, p, flags)
+	text, _ := io.ReadAll(out)
+	if string(text) != "stage-test\n1\n" {
+		t.Errorf("printed %q", text)
+	}
+	wait(t, s)
+}
+
+func BenchmarkStart(b *testing.B) {
+	for b.Loop() {
+		p := New(0)
+		p.Exit(0)
+		s, err := p.Start(Options{Args: []string{"stage"}, Cgroup: -1, Stdio: [3]int{0, 1, 2}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		var status syscall.WaitStatus
+		syscall.Wait4(s.Pid, &status, 0, nil)
+		s.Close()
+	}
+}
