@@ -1,0 +1,49 @@
+package view
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Processes returns every PID of this view's PID namespace but our own.
+func Processes() []int {
+	entries, _ := os.ReadDir("/proc")
+	var pids []int
+	for _, entry := range entries {
+		if pid, err := strconv.Atoi(entry.Name()); err == nil && pid != os.Getpid() {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// Alive tells whether the process exists and has not ended; a zombie has.
+func Alive(pid int) bool {
+	state := processState(pid)
+	return state != "" && state != "Z" && state != "X"
+}
+
+// processState returns the one-letter state of proc_pid_stat(5), or "" for a
+// process that does not exist.
+func processState(pid int) string {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return ""
+	}
+	// The name in parentheses may hold anything, so look behind the last one.
+	_, rest, _ := strings.Cut(string(text[strings.LastIndexByte(string(text), ')'):]), " ")
+	state, _, _ := strings.Cut(rest, " ")
+	return state
+}
+
+// Describe says what is needed to recognise a process and what it waits for.
+func Describe(pid int) string {
+	proc := "/proc/" + strconv.Itoa(pid)
+	comm, _ := os.ReadFile(proc + "/comm")
+	args, _ := os.ReadFile(proc + "/cmdline")
+	wchan, _ := os.ReadFile(proc + "/wchan")
+	return fmt.Sprintf("%d (%s) state %s, waiting in %q, args %q", pid, strings.TrimSpace(string(comm)),
+		processState(pid), wchan, strings.ReplaceAll(string(args), "\x00", " "))
+}
