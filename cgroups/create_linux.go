@@ -1,0 +1,209 @@
+package cgroups
+
+import (
+	"path"
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ociruntime/internal/diag"
+)
+
+// Create makes the cgroup in every hierarchy and writes the settings that must
+// be there before the first process. What exists already is used as it is, if
+// it is neither frozen nor holds processes. After an error everything is as
+// before the call. r may be nil.
+func (g *Group) Create(r *specs.LinuxResources) error {
+	if r == nil {
+		r = &specs.LinuxResources{}
+	}
+	err := g.create(r)
+	if err != nil {
+		g.undo()
+	}
+	return err
+}
+
+func (g *Group) create(r *specs.LinuxResources) error {
+	policy, err := compileDevices(r.Devices)
+	if err != nil {
+		return err
+	}
+	if err := g.makeTrees(r); err != nil {
+		return err
+	}
+	if err := g.checkFit(); err != nil {
+		return err
+	}
+	if t := g.unified(); t != nil {
+		if err := t.enable(g.wanted(r)); err != nil {
+			return err
+		}
+	}
+	if t := g.legacy("cpuset"); t != nil {
+		if err := t.fillCpuset(r.CPU); err != nil {
+			return err
+		}
+	}
+	settings, err := g.settings(r, g.reader(fresh))
+	if err != nil {
+		return err
+	}
+	g.late, settings = splitLate(g.mode, settings)
+	if err := g.write(settings); err != nil {
+		return err
+	}
+	return g.restrictDevices(policy, len(r.Devices) > 0)
+}
+
+// Settle writes what can only hold once the container's first process is
+// inside. Call it after the clone and before the process runs on.
+func (g *Group) Settle() error {
+	late := g.late
+	g.late = nil
+	return g.write(late)
+}
+
+// splitLate keeps back a pids limit of zero on version 2: the kernel charges a
+// clone into a cgroup against its limit, and would refuse the first process
+// (EAGAIN). An attached process, as on version 1, is never refused.
+func splitLate(mode Mode, settings []Setting) (late, now []Setting) {
+	if mode != V2 {
+		return nil, settings
+	}
+	for i, s := range settings {
+		if s.File == "pids.max" && s.Value == "0" {
+			return settings[i : i+1 : i+1], append(append([]Setting(nil), settings[:i]...), settings[i+1:]...)
+		}
+	}
+	return nil, settings
+}
+
+// makeTrees makes the directories. A lenient Group leaves out the hierarchies
+// in which it may not make one.
+func (g *Group) makeTrees(r *specs.LinuxResources) error {
+	kept := 0
+	for i := range g.trees {
+		t := &g.trees[i]
+		err := t.make()
+		if err != nil && (!g.lenient || !denied(err) || limited(r)) {
+			return g.explainMake(t, err)
+		}
+		if err != nil {
+			t.Made = 0
+			closeFD(t.root)
+			continue
+		}
+		g.trees[kept] = *t
+		kept++
+	}
+	g.trees = g.trees[:kept]
+	return nil
+}
+
+// make makes the cgroup, and those above it where they are missing.
+func (t *tree) make() error {
+	root, err := t.mount()
+	if err != nil {
+		return err
+	}
+	for range 3 { // an empty parent may be removed by another container's delete meanwhile
+		err = t.makeBelow(root)
+		if err != unix.ENOENT {
+			return err
+		}
+	}
+	return err
+}
+
+func (t *tree) makeBelow(root int) error {
+	t.Made, t.old = 0, false
+	switch err := unix.Mkdirat(root, below(t.Path), 0o755); err {
+	case nil:
+		t.Made = 1
+		return nil
+	case unix.EEXIST:
+		t.old = true
+		return nil
+	case unix.ENOENT:
+		return t.makeParents(root)
+	default:
+		return err
+	}
+}
+
+// makeParents walks down from the mount point. Once one element is ours, all
+// that follow are.
+func (t *tree) makeParents(root int) error {
+	for i := 1; i <= len(t.Path); i++ {
+		if i < len(t.Path) && t.Path[i] != '/' {
+			continue
+		}
+		switch err := unix.Mkdirat(root, t.Path[1:i], 0o755); err {
+		case nil:
+			t.Made++
+		case unix.EEXIST:
+			t.Made = 0
+			t.old = i == len(t.Path)
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// undo removes what Create made. The cgroups are empty, as nobody has been told of them.
+func (g *Group) undo() {
+	for i := len(g.trees) - 1; i >= 0; i-- {
+		t := &g.trees[i]
+		if t.root >= 0 {
+			t.removeEmpty()
+		}
+	}
+}
+
+// removeEmpty removes the Made last elements of the path as far as they are empty.
+func (t *tree) removeEmpty() {
+	for p := t.Path; t.Made > 0; t.Made-- {
+		if unix.Unlinkat(t.root, below(p), unix.AT_REMOVEDIR) != nil {
+			return
+		}
+		p = path.Dir(p)
+	}
+}
+
+// checkFit refuses a cgroup that the container could not run in, or would
+// share (config-linux.md#control-groups: a check that fails must be an error).
+func (g *Group) checkFit() error {
+	for i := range g.trees {
+		t := &g.trees[i]
+		if !t.old {
+			continue
+		}
+		pids, err := t.pids()
+		if err != nil {
+			return err
+		}
+		if len(pids) > 0 {
+			return &diag.Error{Field: "linux.cgroupsPath", Op: "use cgroup", Path: t.Dir(), Err: &countError{ErrNotEmpty, len(pids)},
+				Hint: describe(pids), Code: "cgroup-not-empty"}
+		}
+	}
+	frozen, err := g.Frozen()
+	if frozen {
+		return &diag.Error{Field: "linux.cgroupsPath", Op: "use cgroup", Err: ErrFrozen, Path: g.census().Dir(), Hint: g.frozenAt(), Code: "cgroup-frozen"}
+	}
+	return err
+}
+
+// countError is a sentinel with the number of processes that caused it.
+type countError struct {
+	error
+	n int
+}
+
+func (e *countError) Unwrap() error { return e.error }
+func (e *countError) Error() string {
+	return e.error.Error() + ": " + strconv.Itoa(e.n) + " process(es) found"
+}

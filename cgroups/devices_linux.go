@@ -1,0 +1,172 @@
+package cgroups
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"ociruntime/internal/diag"
+	"ociruntime/internal/sys"
+)
+
+// restrictDevices applies a device policy: by the version 1 controller where it
+// is mounted, else by a program on the version 2 cgroup, which needs no
+// controller. A policy that allows everything is not written into a new cgroup:
+// it is what a new cgroup has, or less if its parent has less, which writing
+// cannot change. asked: the config has rules of its own, so that it is an error
+// when they cannot be applied.
+func (g *Group) restrictDevices(d *deviceRules, asked bool) error {
+	t := g.legacy("devices")
+	if t == nil {
+		t = g.unified()
+	}
+	if t == nil {
+		if asked && !g.lenient {
+			return g.noController(&controller{name1: "devices", field: deviceField(-1)})
+		}
+		return nil
+	}
+	if d.everything() && !t.old {
+		return nil
+	}
+	err := t.applyDevices(d)
+	if g.lenient && errors.Is(err, unix.EPERM) {
+		return nil // who may not restrict devices may not make device nodes either
+	}
+	return err
+}
+
+func (t *tree) applyDevices(d *deviceRules) error {
+	if t.Controllers == "" {
+		return t.deviceProgram(d)
+	}
+	settings, err := d.settings()
+	if err != nil {
+		return err
+	}
+	return t.writeDevices(settings)
+}
+
+// writeDevices writes the list through two descriptors instead of opening a
+// file for each entry; the kernel takes one entry per write(2).
+func (t *tree) writeDevices(settings []Setting) error {
+	dir, err := t.open()
+	if err != nil {
+		return err
+	}
+	allow, err := openat(dir, "devices.allow", unix.O_WRONLY)
+	if err != nil {
+		return pathErr("open", t.Dir()+"/devices.allow", err)
+	}
+	defer unix.Close(allow)
+	deny, err := openat(dir, "devices.deny", unix.O_WRONLY)
+	if err != nil {
+		return pathErr("open", t.Dir()+"/devices.deny", err)
+	}
+	defer unix.Close(deny)
+	for i := range settings {
+		fd := deny
+		if settings[i].File == "devices.allow" {
+			fd = allow
+		}
+		if err := writeAll(fd, settings[i].Value); err != nil {
+			return t.explainDevice(&settings[i], err)
+		}
+	}
+	return nil
+}
+
+func (t *tree) explainDevice(s *Setting, err error) error {
+	e := &diag.Error{Field: s.Field, Op: "write " + s.Value + " to", Path: t.Dir() + "/" + s.File, Err: err, Code: "cgroup-device-refused"}
+	switch {
+	case err == unix.EPERM && s.File == "devices.allow":
+		e.Hint = "a cgroup above does not allow it: " + t.above("devices.list")
+	case err == unix.EINVAL && s.Value == "a":
+		e.Hint = "the container has cgroups of its own below; version 1 cannot change the default then"
+	}
+	return e
+}
+
+// deviceProgram puts the policy's program on the version 2 cgroup. When ours
+// is there already it is replaced in one step, so that no moment exists without
+// a policy.
+func (t *tree) deviceProgram(d *deviceRules) error {
+	dir, err := t.open()
+	if err != nil {
+		return err
+	}
+	prog, err := loadProgram(d)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(prog)
+	// The kernel takes O_PATH descriptors for none of these calls.
+	cgroup, err := openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return pathErr("open", t.Dir(), err)
+	}
+	defer unix.Close(cgroup)
+	if t.old {
+		return t.replaceProgram(cgroup, prog)
+	}
+	return t.attached(sys.ProgAttach(cgroup, prog, unix.BPF_CGROUP_DEVICE, unix.BPF_F_ALLOW_MULTI, -1))
+}
+
+func loadProgram(d *deviceRules) (int, error) {
+	code := encode(d.program(), binary.NativeEndian)
+	fd, err := sys.ProgLoad(unix.BPF_PROG_TYPE_CGROUP_DEVICE, unix.BPF_CGROUP_DEVICE, code, "Apache-2.0", "oci_devices", nil)
+	if err == nil {
+		return fd, nil
+	}
+	e := &diag.Error{Field: deviceField(-1), Op: "load eBPF program", Err: err, Code: "cgroup-device-program"}
+	switch err {
+	case unix.EINVAL:
+		e.Hint = "device control on cgroup v2 needs Linux 5.6 with CONFIG_CGROUP_BPF"
+	case unix.EPERM:
+		e.Hint = "needs CAP_BPF or CAP_SYS_ADMIN, and memory below RLIMIT_MEMLOCK before Linux 5.11"
+	}
+	return -1, e
+}
+
+// replaceProgram takes the place of the one program that is attached to the
+// cgroup itself. With none it attaches, with several it attaches beside them
+// and then detaches them.
+func (t *tree) replaceProgram(cgroup, prog int) error {
+	ids, err := sys.ProgQuery(cgroup, unix.BPF_CGROUP_DEVICE)
+	if err != nil {
+		return t.attached(err)
+	}
+	if len(ids) == 1 {
+		old, err := sys.ProgByID(ids[0])
+		if err != nil {
+			return t.attached(err)
+		}
+		defer unix.Close(old)
+		return t.attached(sys.ProgAttach(cgroup, prog, unix.BPF_CGROUP_DEVICE, unix.BPF_F_ALLOW_MULTI|unix.BPF_F_REPLACE, old))
+	}
+	if err := sys.ProgAttach(cgroup, prog, unix.BPF_CGROUP_DEVICE, unix.BPF_F_ALLOW_MULTI, -1); err != nil {
+		return t.attached(err)
+	}
+	for _, id := range ids {
+		old, err := sys.ProgByID(id)
+		if err == unix.ENOENT {
+			continue
+		}
+		if err == nil {
+			err = sys.ProgDetach(cgroup, old, unix.BPF_CGROUP_DEVICE)
+			closeFD(old)
+		}
+		if err != nil {
+			return t.attached(err)
+		}
+	}
+	return nil
+}
+
+func (t *tree) attached(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &diag.Error{Field: deviceField(-1), Op: "attach eBPF program to", Path: t.Dir(), Err: err, Code: "cgroup-device-program"}
+}

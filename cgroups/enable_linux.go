@@ -1,0 +1,99 @@
+package cgroups
+
+import (
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// wanted lists the version 2 controllers the resources need.
+func (g *Group) wanted(r *specs.LinuxResources) []string {
+	var need []string
+	for _, c := range controllers() {
+		if c.name2 != "" && g.legacy(c.name1) == nil && c.asked(r) {
+			need = append(need, c.name2)
+		}
+	}
+	return need
+}
+
+// useful are the controllers worth having without being asked for: their
+// counters answer "how much" and "why did it die".
+const useful = "cpu cpuset io memory pids hugetlb rdma misc"
+
+// enable hands controllers down to the cgroup by writing into the
+// cgroup.subtree_control of those above it, cgroups(7). Where a parent has
+// done so before, which is the usual case, this costs two reads.
+func (t *tree) enable(need []string) error {
+	dir, err := t.open()
+	if err != nil {
+		return err
+	}
+	have, err := readFile(dir, "cgroup.controllers")
+	if err != nil {
+		return pathErr("read", t.Dir()+"/cgroup.controllers", err)
+	}
+	all, err := readFile(t.root, "cgroup.controllers")
+	if err != nil {
+		return pathErr("read", t.Mount+"/cgroup.controllers", err)
+	}
+	var missing []string
+	for name := range strings.FieldsSeq(all) {
+		if hasField(useful, name) && !hasField(have, name) {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) == 0 || t.Path == "/" {
+		return t.checkEnabled(need, have)
+	}
+	t.handDown(missing)
+	if have, err = readFile(dir, "cgroup.controllers"); err != nil {
+		return pathErr("read", t.Dir()+"/cgroup.controllers", err)
+	}
+	return t.checkEnabled(need, have)
+}
+
+// handDown enables the controllers at each level above the cgroup, first all
+// in one write, then, as one that is refused spoils the write, one by one. What
+// is refused is found out by looking at the result.
+func (t *tree) handDown(names []string) {
+	all := "+" + strings.Join(names, " +")
+	for i := 0; i < len(t.Path); i++ {
+		if t.Path[i] != '/' {
+			continue
+		}
+		file := below(t.Path[:max(i, 1)]) + "/cgroup.subtree_control"
+		if writeFile(t.root, file, all) == nil {
+			continue
+		}
+		for _, name := range names {
+			_ = writeFile(t.root, file, "+"+name) // checkEnabled reports it if it matters
+		}
+	}
+}
+
+func (t *tree) checkEnabled(need []string, have string) error {
+	for _, name := range need {
+		if !hasField(have, name) {
+			return t.explainMissing(name)
+		}
+	}
+	return nil
+}
+
+// denied reports whether err says that the caller lacks the right.
+func denied(err error) bool {
+	return err == unix.EACCES || err == unix.EPERM || err == unix.EROFS
+}
+
+// limited reports whether the resources ask for any limit. Device rules do not
+// count: a user without rights over cgroups cannot make device nodes either.
+func limited(r *specs.LinuxResources) bool {
+	for _, c := range controllers() {
+		if c.asked(r) {
+			return true
+		}
+	}
+	return len(r.Unified) > 0
+}
