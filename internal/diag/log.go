@@ -52,7 +52,7 @@ func (l *Logger) line(level Level, message string, _ error) {
 	var b []byte
 	if l.JSON {
 		b = append(b, `{"level":"`+string(level)+`","msg":`...)
-		b = appendJSONString(b, message)
+		b = AppendJSONString(b, message)
 		b = append(b, `,"time":"`+now+"\"}\n"...)
 	} else {
 		b = append(b, `time="`+now+`" level=`+string(level)+` msg=`...)
@@ -62,8 +62,8 @@ func (l *Logger) line(level Level, message string, _ error) {
 	_, _ = l.File.Write(b) // nowhere left to report it
 }
 
-// appendJSONString appends s as a JSON string, with invalid UTF-8 replaced.
-func appendJSONString(b []byte, s string) []byte {
+// AppendJSONString appends s, in quotes, as a JSON string, with invalid UTF-8 replaced.
+func AppendJSONString(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
 	for _, r := range s {
