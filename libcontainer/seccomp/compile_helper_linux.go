@@ -1,0 +1,189 @@
+//go:build seccomp_helper
+
+package seccomp
+
+import (
+	_ "embed" // of the program and its version
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ociruntime/internal/diag"
+)
+
+// helperProgram is ./helper, linked statically with libseccomp. Nothing of it
+// is read into memory before it is needed.
+//
+//go:embed embed/helper
+var helperProgram string
+
+// helperVersion is libseccomp's version and a hash of helperProgram, separated
+// by white space. Hashing two megabytes at run time would take longer than the
+// rest of a cache hit.
+//
+//go:embed embed/helper.version
+var helperVersion string
+
+// helperDeadline is for one compilation, which takes 20 ms on an idle machine.
+const helperDeadline = 30 * time.Second
+
+// Enabled reports whether this build can compile profiles.
+func Enabled() bool { return true }
+
+// Version is libseccomp's, "2.5.4", or "" without it.
+func Version() string {
+	version, _, _ := strings.Cut(helperVersion, "\n")
+	return version
+}
+
+// engine names what compiles, for the cache key.
+func engine() string { return helperVersion }
+
+// compile has the helper translate a checked profile.
+func compile(p *specs.LinuxSeccomp) (*Filter, []Warning, error) {
+	reply, err := runHelper(appendProfile(nil, p))
+	if err != nil {
+		return nil, nil, &diag.Error{Field: field, Op: "seccomp helper", Err: err}
+	}
+	return decodeReply(reply)
+}
+
+// decodeReply is the other end of appendReply.
+func decodeReply(reply []byte) (*Filter, []Warning, error) {
+	d := decoder{b: reply}
+	version, ok := d.string(), d.bool()
+	if !d.bad && version != Version() {
+		return nil, nil, &diag.Error{Field: field, Op: "seccomp helper", Path: version,
+			Err: errors.New("is not the libseccomp this binary was built with"), Hint: Version() + "; rebuild embed/helper.version"}
+	}
+	if ok {
+		return decodeFilter(d.b)
+	}
+	e := &diag.Error{Field: d.string(), Op: d.string(), Path: d.string(), Err: errors.New(d.string()), Hint: d.string()}
+	if d.bad {
+		return nil, nil, &diag.Error{Field: field, Op: "seccomp helper", Err: errEncoding}
+	}
+	return nil, nil, e
+}
+
+// runHelper runs the program with request on its standard input, and returns
+// what it wrote. All three of its files are memory: neither side can block the
+// other, and no goroutine is needed to copy.
+func runHelper(request []byte) ([]byte, error) {
+	var files [3]*os.File
+	for i := range files {
+		file, err := memory("seccomp-profile", 0)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		files[i] = file
+	}
+	if _, err := files[0].WriteAt(request, 0); err != nil {
+		return nil, err
+	}
+	program, err := programFile()
+	if err != nil {
+		return nil, err
+	}
+	defer program.Close()
+	if err := execute(program, files); err != nil {
+		text, _ := io.ReadAll(io.NewSectionReader(files[2], 0, 4096)) // of a program that has failed already
+		return nil, &diag.Error{Err: err, Hint: string(text)}
+	}
+	return io.ReadAll(io.NewSectionReader(files[1], 0, maxEntrySize))
+}
+
+// memory makes a file that exists only as this fd.
+func memory(name string, flags int) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|flags)
+	if err != nil {
+		return nil, &diag.Error{Op: "memfd_create", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// programFile puts the helper where execve(2) can take it. Sealed, so that not
+// even root in another process can change it before it runs.
+func programFile() (*os.File, error) {
+	const name = "seccomp-helper"
+	file, err := memory(name, unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
+	if errors.Is(err, unix.EINVAL) { // MFD_EXEC is Linux 6.3
+		file, err = memory(name, unix.MFD_ALLOW_SEALING)
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, err = file.WriteString(helperProgram)
+	if err == nil {
+		_, err = unix.FcntlInt(file.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE)
+	}
+	if err != nil {
+		_ = file.Close() // the first error says what is wrong
+		return nil, err
+	}
+	return file, nil
+}
+
+// execute runs program to its end.
+func execute(program *os.File, files [3]*os.File) error {
+	path := "/proc/self/fd/" + strconv.Itoa(int(program.Fd()))
+	pidfd := -1
+	pid, err := syscall.ForkExec(path, []string{"runtime-seccomp"}, &syscall.ProcAttr{
+		// One processor: it has one thing to do, and fewer threads start sooner.
+		Env:   []string{"GOMAXPROCS=1", "GOGC=off"},
+		Files: []uintptr{files[0].Fd(), files[1].Fd(), files[2].Fd()},
+		Sys:   &syscall.SysProcAttr{PidFD: &pidfd},
+	})
+	if err != nil {
+		return &diag.Error{Op: "execve", Path: path, Err: err, Hint: "needs /proc, and the sysctl vm.memfd_noexec below 2"}
+	}
+	var late error
+	if pidfd >= 0 {
+		defer unix.Close(pidfd)
+		late = waitReadable(pidfd, helperDeadline)
+	}
+	if late != nil {
+		_ = unix.Kill(pid, unix.SIGKILL) // a child not waited for: the pid is still its own
+	}
+	var status unix.WaitStatus
+	for err = unix.EINTR; err == unix.EINTR; {
+		_, err = unix.Wait4(pid, &status, 0, nil)
+	}
+	switch {
+	case late != nil:
+		return late
+	case err != nil:
+		return &diag.Error{Op: "wait4", Err: err}
+	case status.Signaled():
+		return errors.New("was killed by " + unix.SignalName(status.Signal()))
+	case status.ExitStatus() != 0:
+		return errors.New("exited with " + strconv.Itoa(status.ExitStatus()))
+	}
+	return nil
+}
+
+// waitReadable waits for a pidfd to say that its process has ended.
+func waitReadable(pidfd int, limit time.Duration) error {
+	end := time.Now().Add(limit)
+	for {
+		fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds, int(max(0, time.Until(end)).Milliseconds()))
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return &diag.Error{Op: "poll", Path: "pidfd", Err: err}
+		case n == 0:
+			return errors.New("gave no answer within " + limit.String())
+		default:
+			return nil
+		}
+	}
+}

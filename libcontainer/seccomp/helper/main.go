@@ -1,0 +1,18 @@
+// Command helper is the one program that contains libseccomp. It is embedded in
+// the runtime, which is built without cgo, and runs only when a profile is not
+// in the cache: an encoded profile on standard input becomes an encoded filter
+// on standard output. It is not meant to be installed or called by hand.
+package main
+
+import (
+	"os"
+
+	"ociruntime/libcontainer/seccomp"
+)
+
+func main() {
+	if err := seccomp.Serve(os.Stdin, os.Stdout); err != nil {
+		os.Stderr.WriteString(err.Error())
+		os.Exit(1)
+	}
+}

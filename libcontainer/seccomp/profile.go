@@ -1,0 +1,169 @@
+package seccomp
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ociruntime/internal/diag"
+)
+
+// field is where a profile lies in config.json.
+const field = "linux.seccomp"
+
+const (
+	// maxErrno is the highest that libseccomp takes. The kernel's MAX_ERRNO is
+	// one more, and it silently lowers anything above to that.
+	maxErrno = 4094
+	// maxTraceData is all that SECCOMP_RET_DATA has room for.
+	maxTraceData = unix.SECCOMP_RET_DATA
+	// maxArgument is the index of the last system call argument.
+	maxArgument = 5
+)
+
+// Check reports the first value of profile that the specification does not
+// have, the kernel cannot carry out, or that would leave the container stuck.
+// It is pure, and needs no libseccomp.
+func Check(p *specs.LinuxSeccomp) error {
+	if err := checkDefault(p); err != nil {
+		return err
+	}
+	for i, name := range p.Architectures {
+		if _, ok := abiOf(name); !ok {
+			return unknown(at("architectures", i), "architecture", string(name))
+		}
+	}
+	for i, name := range p.Flags {
+		if _, ok := flagBit(name); !ok {
+			return unknown(at("flags", i), "flag", string(name))
+		}
+	}
+	notify := false
+	for i := range p.Syscalls {
+		if err := checkSyscall(at("syscalls", i), &p.Syscalls[i]); err != nil {
+			return err
+		}
+		notify = notify || p.Syscalls[i].Action == specs.ActNotify
+	}
+	return checkListener(p, notify)
+}
+
+func checkDefault(p *specs.LinuxSeccomp) error {
+	if p.DefaultAction == specs.ActNotify {
+		// Whatever the process calls first waits for the listener, and only
+		// its own next call could hand the listener over.
+		return &diag.Error{Field: field + ".defaultAction", Path: string(specs.ActNotify),
+			Err: errors.New("every call would wait for a listener that is not there yet")}
+	}
+	if !isAction(p.DefaultAction) {
+		return unknown(field+".defaultAction", "action", string(p.DefaultAction))
+	}
+	return checkErrno(field+".defaultErrnoRet", p.DefaultAction, p.DefaultErrnoRet)
+}
+
+// checkErrno holds config-linux.md to its word: "If the action doesn't support
+// returning an errno, an error MUST be generated".
+func checkErrno(where string, action specs.LinuxSeccompAction, errno *uint) error {
+	if errno == nil {
+		return nil
+	}
+	max := uint(0)
+	switch action {
+	case specs.ActErrno:
+		max = maxErrno
+	case specs.ActTrace:
+		max = maxTraceData
+	default:
+		return &diag.Error{Field: where, Err: errors.New(string(action) + " returns no errno"),
+			Hint: "only SCMP_ACT_ERRNO and SCMP_ACT_TRACE do"}
+	}
+	if *errno > max {
+		return &diag.Error{Field: where, Path: strconv.FormatUint(uint64(*errno), 10),
+			Err:  errors.New("is more than " + string(action) + " can return"),
+			Hint: "at most " + strconv.FormatUint(uint64(max), 10)}
+	}
+	return nil
+}
+
+func checkSyscall(where string, s *specs.LinuxSyscall) error {
+	if len(s.Names) == 0 {
+		return &diag.Error{Field: where + ".names", Err: errors.New("is empty")}
+	}
+	if !isAction(s.Action) {
+		return unknown(where+".action", "action", string(s.Action))
+	}
+	if err := checkErrno(where+".errnoRet", s.Action, s.ErrnoRet); err != nil {
+		return err
+	}
+	for i, name := range s.Names {
+		if err := checkName(where+".names["+strconv.Itoa(i)+"]", name, s.Action); err != nil {
+			return err
+		}
+	}
+	for i := range s.Args {
+		if err := checkArg(where+".args["+strconv.Itoa(i)+"]", &s.Args[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkName(where, name string, action specs.LinuxSeccompAction) error {
+	if name == "" {
+		return &diag.Error{Field: where, Err: errors.New("is empty")}
+	}
+	if strings.IndexByte(name, 0) >= 0 {
+		// libseccomp would read only what stands before it: another call.
+		return &diag.Error{Field: where, Path: name, Err: errors.New("holds a null byte")}
+	}
+	if action == specs.ActNotify && neededForHandover(name) {
+		return &diag.Error{Field: where, Path: name,
+			Err: errors.New("cannot be SCMP_ACT_NOTIFY: the call hands the listener over, and would wait for it")}
+	}
+	return nil
+}
+
+// neededForHandover are the calls with which the process that has just loaded
+// the filter sends the listener's fd out, or says that it could not. They run
+// under the filter, when nobody listens yet.
+func neededForHandover(name string) bool {
+	return name == "write" || name == "sendmsg"
+}
+
+func checkArg(where string, a *specs.LinuxSeccompArg) error {
+	if a.Index > maxArgument {
+		return &diag.Error{Field: where + ".index", Path: strconv.FormatUint(uint64(a.Index), 10),
+			Err: errors.New("a system call has six arguments, 0 to 5")}
+	}
+	if !isOperator(a.Op) {
+		return unknown(where+".op", "operator", string(a.Op))
+	}
+	return nil
+}
+
+func checkListener(p *specs.LinuxSeccomp, notify bool) error {
+	if p.ListenerPath != "" {
+		return nil
+	}
+	if notify {
+		// Without a listener the kernel answers such calls with ENOSYS, which
+		// is not what "notify" was written for.
+		return &diag.Error{Field: field + ".listenerPath", Err: errors.New("is missing"),
+			Hint: "a rule has the action SCMP_ACT_NOTIFY"}
+	}
+	if p.ListenerMetadata != "" {
+		return &diag.Error{Field: field + ".listenerMetadata", Err: errors.New("is set without listenerPath")}
+	}
+	return nil
+}
+
+func at(list string, i int) string {
+	return field + "." + list + "[" + strconv.Itoa(i) + "]"
+}
+
+func unknown(where, kind, value string) error {
+	return &diag.Error{Field: where, Op: kind, Path: value, Err: errors.New("is not one the specification has")}
+}
