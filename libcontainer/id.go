@@ -1,0 +1,29 @@
+package libcontainer
+
+// maxID is the longest id: it is a file name, NAME_MAX.
+const maxID = 255
+
+// checkID reports whether id may name a container: letters, digits and
+// "_+.-", but neither "." nor "..", so that it is always one path element.
+func checkID(id string) error {
+	if id == "" {
+		return ErrEmptyID
+	}
+	if id == "." || id == ".." || len(id) > maxID {
+		return ErrInvalidID
+	}
+	for i := range len(id) {
+		if !idByte(id[i]) {
+			return ErrInvalidID
+		}
+	}
+	return nil
+}
+
+func idByte(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		return true
+	}
+	return c == '_' || c == '+' || c == '.' || c == '-'
+}

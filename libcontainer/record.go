@@ -1,0 +1,125 @@
+package libcontainer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"ociruntime/cgroups"
+	"ociruntime/internal/diag"
+	"ociruntime/internal/sys"
+)
+
+// recordVersion changes when an older binary could not act on the record.
+const recordVersion = 1
+
+// record is state.json: all that later commands need. It is first written,
+// with Pid 0, before anything else exists on the host (that makes it the
+// journal from which delete cleans up after a create that was killed), and
+// again when the container is created.
+type record struct {
+	Version     int               `json:"version"`
+	ID          string            `json:"id"`
+	Bundle      string            `json:"bundle"`
+	Rootfs      string            `json:"rootfs"`
+	Created     string            `json:"created"` // RFC 3339 with nanoseconds, UTC
+	Annotations map[string]string `json:"annotations,omitempty"`
+
+	Pid    int    `json:"pid"`    // in the runtime namespace; 0 until created
+	Start  uint64 `json:"start"`  // field 22 of /proc/PID/stat, with BootID what makes Pid unique
+	BootID string `json:"bootId"` // of the boot in which it was created
+
+	Cgroup cgroups.Location `json:"cgroup"`
+	Hooks  []string         `json:"hooks,omitempty"` // kinds that config.json has, so that others need not read it
+	PidNS  bool             `json:"pidNamespace"`    // the process is pid 1 of a pid namespace of its own
+}
+
+// hasHooks reports whether config.json has hooks of kind.
+func (r *record) hasHooks(kind string) bool {
+	for _, k := range r.Hooks {
+		if k == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// save writes the record.
+func (c *container) save() error {
+	data, err := json.Marshal(c.record)
+	if err != nil {
+		return err
+	}
+	return c.writeFile(recordFile, data)
+}
+
+// errDamaged wraps what is wrong with a record that cannot be used.
+var errDamaged = errors.New("state is damaged")
+
+// read reads the record back. A directory without one is a create that is
+// under way, or was killed before it did anything.
+func (c *container) read() error {
+	data, err := c.readFile(recordFile)
+	if errors.Is(err, unix.ENOENT) {
+		c.record = &record{Version: recordVersion}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r := &record{}
+	if err := json.Unmarshal(data, r); err != nil {
+		return &diag.Error{Op: "read", Path: c.runtime.Root, Err: fmt.Errorf("%w: %s of %d bytes: %w", errDamaged, recordFile, len(data), err),
+			Hint: "delete --force will still clean up", Code: "state-damaged"}
+	}
+	if r.Version > recordVersion {
+		return &diag.Error{Err: fmt.Errorf("%w: version %d is from a newer runtime", errDamaged, r.Version), Code: "state-damaged"}
+	}
+	c.record = r
+	return nil
+}
+
+// setProcess makes pid, a process of ours not yet waited for, the container's.
+func (r *record) setProcess(pid int) error {
+	stat, err := sys.Stat(pid)
+	if err != nil {
+		return &diag.Error{Op: "stat process", Path: strconv.Itoa(pid), Err: err}
+	}
+	r.Pid, r.Start = pid, stat.Start
+	r.BootID, err = sys.BootID()
+	return err
+}
+
+// alive returns a pidfd of the container's process, or ErrNotRunning when it
+// has ended. A pid that another process has taken since, or that is from
+// before a reboot, is not the container's.
+func (r *record) alive() (pidfd int, err error) {
+	if r.Pid <= 0 {
+		return -1, ErrNotRunning
+	}
+	pidfd, err = unix.PidfdOpen(r.Pid, 0)
+	if err == unix.ESRCH || err == unix.EINVAL { // EINVAL: a thread has that number now
+		return -1, ErrNotRunning
+	}
+	if err != nil {
+		return -1, &diag.Error{Op: "pidfd_open", Path: strconv.Itoa(r.Pid), Err: err}
+	}
+	// The pidfd is open, so if the process is the right one now, it stays so.
+	if !r.isOurs() {
+		unix.Close(pidfd)
+		return -1, ErrNotRunning
+	}
+	return pidfd, nil
+}
+
+func (r *record) isOurs() bool {
+	stat, err := sys.Stat(r.Pid)
+	if err != nil || stat.Dead() || stat.Start != r.Start {
+		return false
+	}
+	boot, err := sys.BootID()
+	return err == nil && boot == r.BootID
+}
