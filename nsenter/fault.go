@@ -1,8 +1,10 @@
 package nsenter
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -41,6 +43,79 @@ func (p *Program) object(o *op, s signature) string {
 		}
 	}
 	return object
+}
+
+// encodeNotes writes the notes for a later process: start has no Program, but
+// must word the Fault of a stage that create has left waiting. Per op there is
+// a 0 byte for "same as before", or a 1 byte and two NUL-terminated strings.
+func (p *Program) encodeNotes() []byte {
+	b := make([]byte, 0, 2048)
+	last := note{}
+	for _, n := range p.notes {
+		if n == last {
+			b = append(b, 0)
+			continue
+		}
+		b = append(b, 1)
+		b = append(append(b, n.field...), 0)
+		b = append(append(b, n.meaning...), 0)
+		last = n
+	}
+	return b
+}
+
+var errNotImage = errors.New("is not the image of a stage")
+
+// ReadImage reads back, from /proc/PID/exe, the Program that a stage replays.
+// It serves to word Faults and to List, not to Start again.
+func ReadImage(path string) (*Program, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	// Sizes of the second and third segment, from their program headers.
+	const size = 32
+	if len(b) < page || string(b[:4]) != "\x7fELF" || quad(b[24:]) != textBase+textOffset {
+		return nil, &diag.Error{Path: path, Err: errNotImage}
+	}
+	ops := quad(b[headerSize+phdrSize+size:])
+	arena := quad(b[headerSize+2*phdrSize+size:])
+	at := page + uint64(roundUp(int(ops)))
+	if ops%opSize != 0 || at+arena > uint64(len(b)) {
+		return nil, &diag.Error{Path: path, Err: errNotImage}
+	}
+	p := &Program{arena: b[at : at+arena]}
+	for i := uint64(0); i < ops; i += opSize {
+		p.ops = append(p.ops, decodeOp(b[page+i:]))
+	}
+	p.notes = decodeNotes(b[at+arena:], len(p.ops))
+	p.status = int(quad(p.arena))
+	return p, nil
+}
+
+func decodeOp(b []byte) op {
+	o := op{kind: kind(b[0]), words: b[1], nr: uint32(quad(b[8:])), skip: uint32(quad(b[8:]) >> 32), result: quad(b[64:])}
+	copy(o.errnos[:], b[2:8])
+	for i := range o.args {
+		o.args[i] = quad(b[16+8*i:])
+	}
+	return o
+}
+
+func decodeNotes(b []byte, n int) []note {
+	list := make([]note, n)
+	last := note{}
+	for i := range list {
+		if len(b) > 0 && b[0] == 1 {
+			field, rest, _ := bytes.Cut(b[1:], []byte{0})
+			meaning, rest, _ := bytes.Cut(rest, []byte{0})
+			last, b = note{string(field), string(meaning)}, rest
+		} else if len(b) > 0 {
+			b = b[1:]
+		}
+		list[i] = last
+	}
+	return list
 }
 
 // text reads the string at address out of the arena.

@@ -121,6 +121,8 @@ func processSignature(nr uint32) signature {
 		return signature{"seccomp", "dx-"}
 	case unix.SYS_SENDMSG:
 		return signature{"sendmsg", "f--"}
+	case unix.SYS_RECVMSG:
+		return signature{"recvmsg", "f--"}
 	case unix.SYS_SENDTO:
 		return signature{"sendto", "f-d"}
 	case unix.SYS_SOCKET:

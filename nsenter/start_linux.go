@@ -2,7 +2,6 @@ package nsenter
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
 	"syscall"
@@ -12,9 +11,6 @@ import (
 
 	"ociruntime/internal/diag"
 )
-
-// stageName is the stage's comm and the name of its image in /proc/PID/exe.
-const stageName = "runtime:stage"
 
 // Options say how the stage is born.
 type Options struct {
@@ -42,11 +38,11 @@ func (p *Program) Start(o Options) (*Stage, error) {
 		return nil, p.err
 	}
 	p.Exit(127) // in case the recording has no end of its own
-	dir, err := p.image()
+	image, path, err := p.image()
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(dir)
+	defer unix.Close(image)
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, &diag.Error{Op: "socketpair", Err: err}
@@ -62,7 +58,7 @@ func (p *Program) Start(o Options) (*Stage, error) {
 			CgroupFD:    o.Cgroup,
 		},
 	}
-	s.Pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(dir)+"/"+stageName, o.Args, attr)
+	s.Pid, err = syscall.ForkExec(path, o.Args, attr)
 	if err != nil {
 		unix.Close(pair[0])
 		return nil, &diag.Error{Op: "clone", Path: flagNames(o.CloneFlags), Err: err}
@@ -160,6 +156,14 @@ func (s *Stage) Reply(data []byte) error {
 	return nil
 }
 
+// SendFiles sends descriptors to a stage that waits in ReceiveFiles.
+func (s *Stage) SendFiles(fds ...int) error {
+	if err := unix.Sendmsg(s.status, []byte{1}, unix.UnixRights(fds...), nil, unix.MSG_NOSIGNAL); err != nil {
+		return &diag.Error{Op: "send descriptors to the stage", Err: err}
+	}
+	return nil
+}
+
 // Close hangs up: a stage that waits for us ends. It does not wait for it.
 func (s *Stage) Close() {
 	unix.Close(s.status)
@@ -180,34 +184,3 @@ func (s *Stage) Adopt(pid int) error {
 	return nil
 }
 
-// image writes the image to a new file that nobody can change, and returns
-// the directory it is in: a tmpfs of its own that is mounted nowhere.
-func (p *Program) image() (dir int, err error) {
-	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
-	if err != nil {
-		return -1, fmt.Errorf("fsopen tmpfs: %w", err)
-	}
-	defer unix.Close(fs)
-	if err := unix.FsconfigCreate(fs); err != nil {
-		return -1, fmt.Errorf("fsconfig tmpfs: %w", err)
-	}
-	dir, err = unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOSUID)
-	if err != nil {
-		return -1, err
-	}
-	f, err := unix.Openat(dir, stageName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o500)
-	if err != nil {
-		unix.Close(dir)
-		return -1, err
-	}
-	err = p.write(f)
-	unix.Close(f)
-	if err == nil {
-		err = unix.MountSetattr(dir, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
-	}
-	if err != nil {
-		unix.Close(dir)
-		return -1, err
-	}
-	return dir, nil
-}

@@ -90,6 +90,77 @@ func TestFaultBlamesField(t *testing.T) {
 	}
 }
 
+func TestImageTellsAnotherProcess(t *testing.T) {
+	p := New(0)
+	p.At("mounts[3].type")
+	p.Send(1, 0)
+	p.Fsopen("nosuchfs")
+	p.At("process.cwd")
+	p.Getcwd()
+	s, _ := run(t, p, 0)
+	defer wait(t, s)
+	defer s.Close()
+	if _, err := s.Next(time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	other, err := ReadImage("/proc/" + strconv.Itoa(s.Pid) + "/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got strings.Builder
+	p.List(&want)
+	other.List(&got)
+	if got.String() != want.String() {
+		t.Errorf("got\n%swant\n%s", &got, &want)
+	}
+	_, err = other.Next(s.status, time.Minute)
+	if err == nil || err.Error() != `mounts[3].type: fsopen "nosuchfs": no such device` {
+		t.Errorf("fault: %v", err)
+	}
+}
+
+func TestMemfdImage(t *testing.T) {
+	p := New(0)
+	p.Exit(3)
+	fd, err := p.imageMemfd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Write(fd, []byte{0}); err != unix.EPERM {
+		t.Errorf("write to the sealed image: %v", err)
+	}
+	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(fd), []string{"stage"}, &syscall.ProcAttr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status := wait(t, &Stage{Pid: pid}); status.ExitStatus() != 3 {
+		t.Errorf("status %v", status)
+	}
+}
+
+func TestReceiveFiles(t *testing.T) {
+	p := New(0)
+	for _, fd := range p.ReceiveFiles(2) {
+		p.Write(fd, "x")
+	}
+	p.Exit(0)
+	s, out := run(t, p, 0)
+	r, w, _ := os.Pipe()
+	defer r.Close()
+	if err := s.SendFiles(int(w.Fd()), int(w.Fd())); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	if text, _ := io.ReadAll(r); string(text) != "xx" {
+		t.Errorf("read %q", text)
+	}
+	_, _ = io.ReadAll(out)
+	if status := wait(t, s); status.ExitStatus() != 0 {
+		t.Errorf("status %v", status)
+	}
+}
+
 func TestBranches(t *testing.T) {
 	p := New(0)
 	log := func(text string) { p.Write(Number(1), text) }

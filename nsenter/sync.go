@@ -55,6 +55,25 @@ func (p *Program) Receive(b Buffer) {
 	p.When(n, ^uint64(0), 0, func() { p.Exit(1) }, nil)
 }
 
+// ReceiveFiles waits for a message of the parent that carries n descriptors,
+// sent with SendFiles, and returns where they are.
+func (p *Program) ReceiveFiles(n int) []FD {
+	const header = 16 // of the control message, see cmsg(3)
+	control := p.Space(header + 4*n + 8)
+	payload := p.Space(8)
+	iov := p.quads(payload.addr, uint64(payload.size))
+	message := p.quads(0, 0, iov, 1, control.addr, uint64(header+(4*n+7)&^7), 0)
+	length := p.call(unix.SYS_RECVMSG, p.Status(), imm(message), imm(unix.MSG_CMSG_CLOEXEC))
+	p.When(Word(length.value), ^uint64(0), 0, func() { p.Exit(1) }, nil)
+	list := make([]FD, n)
+	for i := range list {
+		// Two descriptors share a word; the kernel looks at the lower half of
+		// an argument that is one.
+		list[i] = fromWord(control.word(header + 4*i))
+	}
+	return list
+}
+
 // Wait waits for any message of the parent.
 func (p *Program) Wait() { p.Receive(p.Space(8)) }
 
