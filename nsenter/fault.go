@@ -14,11 +14,24 @@ import (
 
 func quad(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 
-// Fault words the stage's report that it stopped at the op at address.
-func (p *Program) Fault(address uint64, errno unix.Errno) error {
-	at := (address - opsBase) / opSize
+// Fault is the stage's report that it stopped. A Program that has the ops
+// words it.
+type Fault struct {
+	Address uint64 // of the op
+	Errno   unix.Errno
+}
+
+// Error implements error for a fault that nobody could word.
+func (f *Fault) Error() string { return "the stage stopped: " + f.Errno.Error() }
+
+// Unwrap returns the errno.
+func (f *Fault) Unwrap() error { return f.Errno }
+
+// Explain words f: the config field, the call, its object and the errno.
+func (p *Program) Explain(f *Fault) error {
+	at := (f.Address - opsBase) / opSize
 	if at >= uint64(len(p.ops)) {
-		return &diag.Error{Op: "read the stage's report", Err: errors.New("bug: no such op")}
+		return f
 	}
 	o, n := &p.ops[at], p.notes[at]
 	e := &diag.Error{Field: n.field}
@@ -27,7 +40,7 @@ func (p *Program) Fault(address uint64, errno unix.Errno) error {
 		return e
 	}
 	s := signatureOf(o.nr)
-	e.Op, e.Path, e.Err = s.name, p.object(o, s), errno
+	e.Op, e.Path, e.Err = s.name, p.object(o, s), f.Errno
 	return e
 }
 

@@ -26,6 +26,7 @@ type Stage struct {
 	PidFD   int // close-on-exec; closed by Close
 	status  int
 	program *Program
+	fault   *Fault // what stopped it
 }
 
 // ErrTimeout is returned by Next when the stage did not answer in time.
@@ -94,11 +95,17 @@ type Event struct {
 // that blames the config field when the stage stopped at a call; ErrTimeout
 // when timeout passed.
 func (s *Stage) Next(timeout time.Duration) (Event, error) {
-	return s.program.Next(s.status, timeout)
+	event, err := Next(s.status, timeout)
+	if fault, ok := err.(*Fault); ok {
+		s.fault = fault
+		return event, s.program.Explain(fault)
+	}
+	return event, err
 }
 
-// Next is Stage.Next for a status socket that was reached in another way.
-func (p *Program) Next(status int, timeout time.Duration) (Event, error) {
+// Next is Stage.Next for a status socket whose Program is not at hand: a stage
+// that stopped is an unworded *Fault.
+func Next(status int, timeout time.Duration) (Event, error) {
 	if err := waitReadable(status, timeout); err != nil {
 		return Event{}, err
 	}
@@ -113,7 +120,7 @@ func (p *Program) Next(status int, timeout time.Duration) (Event, error) {
 	}
 	first, value := quad(message), quad(message[8:])
 	if first >= opsBase {
-		return Event{}, p.Fault(first, unix.Errno(value))
+		return Event{}, &Fault{Address: first, Errno: unix.Errno(value)}
 	}
 	e := Event{Sync: Sync(first), Value: value}
 	e.Files, err = received(control[:c])
@@ -183,4 +190,3 @@ func (s *Stage) Adopt(pid int) error {
 	s.Pid, s.PidFD = pid, fd
 	return nil
 }
-

@@ -113,7 +113,12 @@ func TestImageTellsAnotherProcess(t *testing.T) {
 	if got.String() != want.String() {
 		t.Errorf("got\n%swant\n%s", &got, &want)
 	}
-	_, err = other.Next(s.status, time.Minute)
+	_, err = Next(s.status, time.Minute)
+	var fault *Fault
+	if !errors.As(err, &fault) {
+		t.Fatalf("got %v, want a fault", err)
+	}
+	err = other.Explain(fault)
 	if err == nil || err.Error() != `mounts[3].type: fsopen "nosuchfs": no such device` {
 		t.Errorf("fault: %v", err)
 	}
