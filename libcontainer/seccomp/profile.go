@@ -165,5 +165,8 @@ func at(list string, i int) string {
 }
 
 func unknown(where, kind, value string) error {
+	if value == "" {
+		return &diag.Error{Field: where, Err: errors.New("is missing")}
+	}
 	return &diag.Error{Field: where, Op: kind, Path: value, Err: errors.New("is not one the specification has")}
 }
