@@ -59,12 +59,30 @@ func (p *Program) Start(o Options) (*Stage, error) {
 			CgroupFD:    o.Cgroup,
 		},
 	}
+	if o.CloneFlags&unix.CLONE_NEWUSER != 0 {
+		attr.Sys.AmbientCaps = allCapabilities()
+	}
 	s.Pid, err = syscall.ForkExec(path, o.Args, attr)
 	if err != nil {
 		unix.Close(pair[0])
 		return nil, &diag.Error{Op: "clone", Path: flagNames(o.CloneFlags), Err: err}
 	}
 	return s, nil
+}
+
+// allCapabilities lists those that the kernel knows. The clone gets them all in
+// its new user namespace, but has no id there before the mappings are written.
+// So its execve into the stage would take them away, but for ambient ones: see
+// capabilities(7).
+func allCapabilities() []uintptr {
+	list := make([]uintptr, 0, 64)
+	for c := range uintptr(64) {
+		if _, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, c, 0, 0, 0); err != nil {
+			break
+		}
+		list = append(list, c)
+	}
+	return list
 }
 
 // files lists our descriptors in the order of the stage's numbers.

@@ -250,6 +250,42 @@ func TestNamespaces(t *testing.T) {
 	wait(t, s)
 }
 
+// A stage in a new user namespace must be able to take an id of it and to act
+// on the other namespaces that came with it.
+func TestUserNamespace(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root to map ids")
+	}
+	e, err := Enter([]Namespace{{Type: User}, {Type: UTS}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := New(0)
+	e.Emit(p)
+	p.Sethostname("stage-test")
+	p.Execve(p.FindProgram([]string{"/bin/sh"}, "", []string{"sh", "-c", "id -u; uname -n"}, nil))
+	s, out := run(t, p, e.CloneFlags)
+	if event, err := s.Next(time.Minute); err != nil || event.Sync != SyncUser {
+		t.Fatalf("%+v, %v", event, err)
+	}
+	for _, file := range []string{"uid_map", "gid_map"} {
+		if err := os.WriteFile("/proc/"+strconv.Itoa(s.Pid)+"/"+file, []byte("0 100000 65536"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Reply([]byte("mapped")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Next(time.Minute); err != io.EOF {
+		t.Errorf("got %v, want EOF", err)
+	}
+	text, _ := io.ReadAll(out)
+	if string(text) != "0\nstage-test\n" {
+		t.Errorf("printed %q", text)
+	}
+	wait(t, s)
+}
+
 func BenchmarkStart(b *testing.B) {
 	for b.Loop() {
 		p := New(0)
