@@ -69,6 +69,8 @@ var (
 	// ErrTimeout: the kernel did not finish freezing or thawing in the time given.
 	ErrTimeout   = errors.New("the kernel did not finish in time")
 	errNotCgroup = errors.New("is not a cgroup file system")
+	// ErrBelowUsage: a new memory limit is less than what is in use.
+	ErrBelowUsage = errors.New("memory limit is below what is in use")
 	// ErrNoCgroup: the container has no cgroup of its own, so there is nothing to freeze or kill.
 	ErrNoCgroup = errors.New("container has no cgroup of its own")
 )

@@ -20,25 +20,37 @@ func cpuV1(r *specs.LinuxResources, now reader) ([]Setting, error) {
 	if err := checkCPU(c); err != nil {
 		return nil, err
 	}
-	var list []Setting
-	addU := func(n *uint64, file, field string) {
-		if givenU(n) {
-			list = append(list, Setting{"cpu", cpuField + field, file, utoa(*n)})
-		}
+	list := idle(c, now)
+	if givenU(c.Shares) && !isIdle(c) {
+		list = append(list, cpuSetting(".shares", "cpu.shares", utoa(*c.Shares)))
 	}
-	list = append(list, idle(c, now)...)
-	if !isIdle(c) {
-		addU(c.Shares, "cpu.shares", ".shares")
+	if givenU(c.RealtimePeriod) {
+		list = append(list, cpuSetting(".realtimePeriod", "cpu.rt_period_us", utoa(*c.RealtimePeriod)))
 	}
-	addU(c.RealtimePeriod, "cpu.rt_period_us", ".realtimePeriod")
 	if given(c.RealtimeRuntime) {
-		list = append(list, Setting{"cpu", cpuField + ".realtimeRuntime", "cpu.rt_runtime_us", itoa(*c.RealtimeRuntime)})
+		list = append(list, cpuSetting(".realtimeRuntime", "cpu.rt_runtime_us", itoa(*c.RealtimeRuntime)))
 	}
-	addU(c.Period, "cpu.cfs_period_us", ".period")
+	return placeBurst(append(list, bandwidthV1(c, now)...), c.Burst, "cpu.cfs_burst_us", now), nil
+}
+
+// bandwidthV1 orders period and quota. Between the two writes the old value of
+// one meets the new value of the other, and the kernel refuses (EINVAL) a share
+// of CPU that is above the parent's; so the order with the smaller share wins.
+func bandwidthV1(c *specs.LinuxCPU, now reader) []Setting {
+	var list []Setting
+	if givenU(c.Period) {
+		list = append(list, cpuSetting(".period", "cpu.cfs_period_us", utoa(*c.Period)))
+	}
 	if given(c.Quota) {
-		list = append(list, Setting{"cpu", cpuField + ".quota", "cpu.cfs_quota_us", itoa(max(*c.Quota, -1))})
+		list = append(list, cpuSetting(".quota", "cpu.cfs_quota_us", itoa(max(*c.Quota, -1))))
 	}
-	return placeBurst(list, c.Burst, "cpu.cfs_burst_us", now), nil
+	oldQuota, limited := parseUint(now("cpu.cfs_quota_us")) // "-1" is not limited
+	oldPeriod, _ := parseUint(now("cpu.cfs_period_us"))
+	if len(list) == 2 && limited && *c.Quota > 0 && oldPeriod > 0 &&
+		float64(*c.Quota)/float64(oldPeriod) < float64(oldQuota)/float64(*c.Period) {
+		list[0], list[1] = list[1], list[0]
+	}
+	return list
 }
 
 func cpuV2(r *specs.LinuxResources, now reader) ([]Setting, error) {
@@ -51,12 +63,19 @@ func cpuV2(r *specs.LinuxResources, now reader) ([]Setting, error) {
 	}
 	list := idle(c, now)
 	if givenU(c.Shares) && !isIdle(c) {
-		list = append(list, Setting{"cpu", cpuField + ".shares", "cpu.weight", utoa(weight(*c.Shares))})
+		list = append(list, cpuSetting(".shares", "cpu.weight", utoa(weight(*c.Shares))))
 	}
-	if given(c.Quota) || givenU(c.Period) {
-		list = append(list, Setting{"cpu", cpuField + ".quota", "cpu.max", cpuMax(c, now("cpu.max"))})
+	switch {
+	case given(c.Quota):
+		list = append(list, cpuSetting(".quota", "cpu.max", cpuMax(c, now("cpu.max"))))
+	case givenU(c.Period):
+		list = append(list, cpuSetting(".period", "cpu.max", cpuMax(c, now("cpu.max"))))
 	}
 	return placeBurst(list, c.Burst, "cpu.max.burst", now), nil
+}
+
+func cpuSetting(field, file, value string) Setting {
+	return Setting{Controller: "cpu", Field: cpuField + field, File: file, Value: value}
 }
 
 // cpuMax spells "QUOTA PERIOD"; what the config leaves open keeps its present value.
@@ -83,7 +102,10 @@ func placeBurst(list []Setting, burst *uint64, file string, now reader) []Settin
 	if burst == nil {
 		return list
 	}
-	setting := Setting{"cpu", cpuField + ".burst", file, utoa(*burst)}
+	setting := cpuSetting(".burst", file, utoa(*burst))
+	if *burst == 0 {
+		setting.Else = &Setting{} // before Linux 5.14 there is no other
+	}
 	if present, ok := parseUint(now(file)); ok && *burst <= present {
 		return append([]Setting{setting}, list...)
 	}
@@ -99,7 +121,7 @@ func idle(c *specs.LinuxCPU, now reader) []Setting {
 	if c.Idle == nil || *c.Idle == 0 && now("cpu.idle") == "" {
 		return nil
 	}
-	return []Setting{{"cpu", cpuField + ".idle", "cpu.idle", itoa(*c.Idle)}}
+	return []Setting{cpuSetting(".idle", "cpu.idle", itoa(*c.Idle))}
 }
 
 func checkCPU(c *specs.LinuxCPU) error {

@@ -18,11 +18,14 @@ func (g *Group) Create(r *specs.LinuxResources) error {
 	if r == nil {
 		r = &specs.LinuxResources{}
 	}
-	err := g.create(r)
-	if err != nil {
+	if err := g.create(r); err != nil {
 		g.undo()
+		return err
 	}
-	return err
+	for i := range g.trees {
+		g.trees[i].old = true
+	}
+	return nil
 }
 
 func (g *Group) create(r *specs.LinuxResources) error {
@@ -37,7 +40,7 @@ func (g *Group) create(r *specs.LinuxResources) error {
 		return err
 	}
 	if t := g.unified(); t != nil {
-		if err := t.enable(g.wanted(r)); err != nil {
+		if err := g.enable(t, r); err != nil {
 			return err
 		}
 	}
@@ -46,7 +49,7 @@ func (g *Group) create(r *specs.LinuxResources) error {
 			return err
 		}
 	}
-	settings, err := g.settings(r, g.reader(fresh))
+	settings, err := g.settings(r, present)
 	if err != nil {
 		return err
 	}

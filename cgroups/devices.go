@@ -41,8 +41,11 @@ type rule struct {
 	kind         byte // 'c' or 'b'
 	major, minor int64
 	access       access
-	index        int // in linux.resources.devices; -1 for our own defaults
+	index        int // in linux.resources.devices, or ours
 }
+
+// ours is the index of a rule that is not in the config.
+const ours = -1
 
 // deviceRules is the policy: what holds for every device, then exceptions, of
 // which the last that speaks of a device and an operation decides.
@@ -73,51 +76,32 @@ func compileDevices(config []specs.LinuxDeviceCgroup) (*deviceRules, error) {
 			start, policy.allowAll = i+1, config[i].Allow
 		}
 	}
-	var own []rule
-	for i := start; i < len(config); i++ {
-		own = append(own, expand(i, &config[i])...)
-	}
 	if !policy.allowAll {
-		policy.list = append(policy.list, defaultDevices(own)...)
+		policy.list = defaultDevices()
 	}
-	policy.list = append(policy.list, own...)
+	for i := start; i < len(config); i++ {
+		policy.list = append(policy.list, expand(i, &config[i])...)
+	}
 	return policy, nil
 }
 
 // defaultDevices are allowed in every container: those of
 // config-linux.md#default-devices, and making (not opening) any node, which
 // images do when they are unpacked. /dev/console is a pty there, so the host's
-// 5:1 is not in the list. A default that the config later denies in part is
-// left out, since version 1 cannot punch a hole into an allowed range.
-func defaultDevices(own []rule) []rule {
-	all := [...]rule{
-		{true, 'c', anyNumber, anyNumber, mknod, -1},
-		{true, 'b', anyNumber, anyNumber, mknod, -1},
-		{true, 'c', 1, 3, allAccess, -1},           // null
-		{true, 'c', 1, 5, allAccess, -1},           // zero
-		{true, 'c', 1, 7, allAccess, -1},           // full
-		{true, 'c', 1, 8, allAccess, -1},           // random
-		{true, 'c', 1, 9, allAccess, -1},           // urandom
-		{true, 'c', 5, 0, allAccess, -1},           // tty
-		{true, 'c', 5, 2, allAccess, -1},           // ptmx
-		{true, 'c', 136, anyNumber, allAccess, -1}, // pts/*, console
+// 5:1 is not in the list.
+func defaultDevices() []rule {
+	return []rule{
+		{true, 'c', anyNumber, anyNumber, mknod, ours},
+		{true, 'b', anyNumber, anyNumber, mknod, ours},
+		{true, 'c', 1, 3, allAccess, ours},           // null
+		{true, 'c', 1, 5, allAccess, ours},           // zero
+		{true, 'c', 1, 7, allAccess, ours},           // full
+		{true, 'c', 1, 8, allAccess, ours},           // random
+		{true, 'c', 1, 9, allAccess, ours},           // urandom
+		{true, 'c', 5, 0, allAccess, ours},           // tty
+		{true, 'c', 5, 2, allAccess, ours},           // ptmx
+		{true, 'c', 136, anyNumber, allAccess, ours}, // pts/*, console
 	}
-	kept := make([]rule, 0, len(all)+len(own))
-	for _, d := range all {
-		if !deniedInPart(d, own) {
-			kept = append(kept, d)
-		}
-	}
-	return kept
-}
-
-func deniedInPart(d rule, own []rule) bool {
-	for _, o := range own {
-		if !o.allow && o.access&d.access != 0 && o.overlaps(d) && !o.covers(d) {
-			return true
-		}
-	}
-	return false
 }
 
 // overlaps reports whether a device exists that both rules speak of.
@@ -210,7 +194,7 @@ func deviceError(i int, sub, value, why string) error {
 }
 
 func deviceField(i int) string {
-	if i < 0 {
+	if i == ours {
 		return "linux.resources.devices"
 	}
 	return "linux.resources.devices[" + strconv.Itoa(i) + "]"

@@ -3,6 +3,7 @@ package cgroups
 import (
 	"encoding/binary"
 	"errors"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,7 +24,7 @@ func (g *Group) restrictDevices(d *deviceRules, asked bool) error {
 	}
 	if t == nil {
 		if asked && !g.lenient {
-			return g.noController(&controller{name1: "devices", field: deviceField(-1)})
+			return g.noController(&controller{name1: "devices", field: deviceField(ours)})
 		}
 		return nil
 	}
@@ -47,6 +48,43 @@ func (t *tree) applyDevices(d *deviceRules) error {
 	}
 	return t.writeDevices(settings)
 }
+
+// changeDevices replaces the policy of a cgroup in use.
+func (g *Group) changeDevices(d *deviceRules) error {
+	t := g.legacy("devices")
+	if t == nil {
+		return g.restrictDevices(d, true)
+	}
+	exceptions, err := d.exceptions()
+	if err != nil {
+		return err
+	}
+	old, ok := parseDeviceList(t.now("devices.list"))
+	switch {
+	case !ok:
+		return &diag.Error{Op: "understand", Path: t.Dir() + "/devices.list", Err: unix.EINVAL}
+	case !old.allowAll && !d.allowAll:
+		return t.writeDevices(transition(old.list, exceptions))
+	}
+	settings, err := d.settings()
+	if err != nil {
+		return err
+	}
+	// Between "allow all" and what is denied again there is a moment of more
+	// than either policy allows, and nobody may run in it.
+	if err := g.Freeze(freezeForDevices); err != nil {
+		return err
+	}
+	err = t.writeDevices(settings)
+	if thaw := g.Thaw(freezeForDevices); err == nil {
+		err = thaw
+	}
+	return err
+}
+
+// freezeForDevices is how long a container may resist being stopped for the
+// few microseconds that changing its device default takes.
+const freezeForDevices = 2 * time.Second
 
 // writeDevices writes the list through two descriptors instead of opening a
 // file for each entry; the kernel takes one entry per write(2).
@@ -119,7 +157,7 @@ func loadProgram(d *deviceRules) (int, error) {
 	if err == nil {
 		return fd, nil
 	}
-	e := &diag.Error{Field: deviceField(-1), Op: "load eBPF program", Err: err, Code: "cgroup-device-program"}
+	e := &diag.Error{Field: deviceField(ours), Op: "load eBPF program", Err: err, Code: "cgroup-device-program"}
 	switch err {
 	case unix.EINVAL:
 		e.Hint = "device control on cgroup v2 needs Linux 5.6 with CONFIG_CGROUP_BPF"
@@ -168,5 +206,5 @@ func (t *tree) attached(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &diag.Error{Field: deviceField(-1), Op: "attach eBPF program to", Path: t.Dir(), Err: err, Code: "cgroup-device-program"}
+	return &diag.Error{Field: deviceField(ours), Op: "attach eBPF program to", Path: t.Dir(), Err: err, Code: "cgroup-device-program"}
 }

@@ -1,21 +1,27 @@
 package cgroups
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
-// wanted lists the version 2 controllers the resources need.
-func (g *Group) wanted(r *specs.LinuxResources) []string {
-	var need []string
+// enable sees to it that the version 2 cgroup has the controllers the resources
+// need, and on a pure version 2 host all that are useful. systemd hands them
+// down to a scope itself.
+func (g *Group) enable(t *tree, r *specs.LinuxResources) error {
+	need := unifiedControllers(r.Unified)
 	for _, c := range controllers() {
 		if c.name2 != "" && g.legacy(c.name1) == nil && c.asked(r) {
 			need = append(need, c.name2)
 		}
 	}
-	return need
+	if g.mode == Hybrid && len(need) == 0 {
+		return nil
+	}
+	return t.enable(need, g.mode == V2, g.scope != "")
 }
 
 // useful are the controllers worth having without being asked for: their
@@ -23,9 +29,9 @@ func (g *Group) wanted(r *specs.LinuxResources) []string {
 const useful = "cpu cpuset io memory pids hugetlb rdma misc"
 
 // enable hands controllers down to the cgroup by writing into the
-// cgroup.subtree_control of those above it, cgroups(7). Where a parent has
-// done so before, which is the usual case, this costs two reads.
-func (t *tree) enable(need []string) error {
+// cgroup.subtree_control of those above it, cgroups(7). Where a parent has done
+// so before, which is the usual case, this costs two reads.
+func (t *tree) enable(need []string, all, managed bool) error {
 	dir, err := t.open()
 	if err != nil {
 		return err
@@ -34,14 +40,21 @@ func (t *tree) enable(need []string) error {
 	if err != nil {
 		return pathErr("read", t.Dir()+"/cgroup.controllers", err)
 	}
-	all, err := readFile(t.root, "cgroup.controllers")
-	if err != nil {
-		return pathErr("read", t.Mount+"/cgroup.controllers", err)
-	}
 	var missing []string
-	for name := range strings.FieldsSeq(all) {
-		if hasField(useful, name) && !hasField(have, name) {
+	add := func(name string) {
+		if !hasField(have, name) && !slices.Contains(missing, name) {
 			missing = append(missing, name)
+		}
+	}
+	for _, name := range need {
+		add(name)
+	}
+	if all && !managed {
+		offered, _ := readFile(t.root, "cgroup.controllers") // unreadable: only what is needed
+		for name := range strings.FieldsSeq(offered) {
+			if hasField(useful, name) {
+				add(name)
+			}
 		}
 	}
 	if len(missing) == 0 || t.Path == "/" {

@@ -176,3 +176,28 @@ type wrapped struct{ sentinel, cause error }
 
 func (w *wrapped) Error() string   { return w.sentinel.Error() + ": " + w.cause.Error() }
 func (w *wrapped) Unwrap() []error { return []error{w.sentinel, w.cause} }
+
+// pageSizes lists the huge pages of this kernel as the config spells them.
+func pageSizes() string {
+	dir, err := openDir(unix.AT_FDCWD, "/sys/kernel/mm/hugepages")
+	if err != nil {
+		return "none"
+	}
+	defer closeFD(dir)
+	names, _ := children(dir)
+	for i, name := range names {
+		kb, _ := strconv.ParseUint(strings.TrimSuffix(strings.TrimPrefix(name, "hugepages-"), "kB"), 10, 64)
+		names[i] = spellPageSize(kb)
+	}
+	return strings.Join(names, ", ")
+}
+
+func spellPageSize(kb uint64) string {
+	switch {
+	case kb >= 1<<20 && kb%(1<<20) == 0:
+		return utoa(kb>>20) + "GB"
+	case kb >= 1<<10 && kb%(1<<10) == 0:
+		return utoa(kb>>10) + "MB"
+	}
+	return utoa(kb) + "KB"
+}

@@ -25,7 +25,7 @@ type tree struct {
 	Place
 	root int  // the mount point, O_PATH
 	dir  int  // the cgroup itself, O_PATH; -1 until needed
-	old  bool // existed when Create came
+	old  bool // existed before Create came, or has been created
 }
 
 // Options of a new Group.
@@ -114,7 +114,7 @@ func (g *Group) Location() Location {
 func Load(l Location) *Group {
 	g := &Group{mode: l.Mode, scope: l.Scope, trees: make([]tree, len(l.Places))}
 	for i, place := range l.Places {
-		g.trees[i] = tree{Place: place, root: -1, dir: -1}
+		g.trees[i] = tree{Place: place, root: -1, dir: -1, old: true}
 	}
 	return g
 }

@@ -28,7 +28,11 @@ func memoryV1(r *specs.LinuxResources, now reader) ([]Setting, error) {
 	var list []Setting
 	add := func(n *int64, file, field string) {
 		if given(n) {
-			list = append(list, Setting{"memory", memoryField + field, file, itoa(max(*n, -1))})
+			s := memorySetting(field, file, itoa(max(*n, -1)))
+			if *n < 0 {
+				s.Else = &Setting{} // a kernel that cannot count it has no limit either
+			}
+			list = append(list, s)
 		}
 	}
 	add(m.Limit, "memory.limit_in_bytes", ".limit")
@@ -43,7 +47,7 @@ func memoryV1(r *specs.LinuxResources, now reader) ([]Setting, error) {
 		if err := checkSwappiness(*m.Swappiness); err != nil {
 			return nil, err
 		}
-		list = append(list, Setting{"memory", memoryField + ".swappiness", "memory.swappiness", utoa(*m.Swappiness)})
+		list = append(list, memorySetting(".swappiness", "memory.swappiness", utoa(*m.Swappiness)))
 	}
 	if m.DisableOOMKiller != nil {
 		value := "0"
@@ -51,10 +55,14 @@ func memoryV1(r *specs.LinuxResources, now reader) ([]Setting, error) {
 			value = "1"
 		}
 		if value == "1" || now("memory.oom_control") != "" {
-			list = append(list, Setting{"memory", memoryField + ".disableOOMKiller", "memory.oom_control", value})
+			list = append(list, memorySetting(".disableOOMKiller", "memory.oom_control", value))
 		}
 	}
 	return list, nil
+}
+
+func memorySetting(field, file, value string) Setting {
+	return Setting{Controller: "memory", Field: memoryField + field, File: file, Value: value}
 }
 
 // memswFirst: a memsw limit at or above the present memory limit can be
@@ -90,17 +98,27 @@ func memoryV2(r *specs.LinuxResources, _ reader) ([]Setting, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, Setting{"memory", memoryField + ".swap", "memory.swap.max", value})
+		list = append(list, swapSetting(".swap", value))
 	} else if given(m.Limit) && *m.Limit < 0 {
-		list = append(list, Setting{"memory", memoryField + ".limit", "memory.swap.max", "max"})
+		list = append(list, swapSetting(".limit", "max"))
 	}
 	if given(m.Limit) {
-		list = append(list, Setting{"memory", memoryField + ".limit", "memory.max", maxOr(*m.Limit)})
+		list = append(list, memorySetting(".limit", "memory.max", maxOr(*m.Limit)))
 	}
 	if given(m.Reservation) {
-		list = append(list, Setting{"memory", memoryField + ".reservation", "memory.low", maxOr(*m.Reservation)})
+		list = append(list, memorySetting(".reservation", "memory.low", maxOr(*m.Reservation)))
 	}
 	return list, nil
+}
+
+// swapSetting: without swap accounting (swapaccount=0, or no CONFIG_SWAP) the
+// file is missing, and "max" holds anyway.
+func swapSetting(field, value string) Setting {
+	s := memorySetting(field, "memory.swap.max", value)
+	if value == "max" {
+		s.Else = &Setting{}
+	}
+	return s
 }
 
 func swapV2(m *specs.LinuxMemory) (string, error) {

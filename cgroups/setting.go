@@ -15,31 +15,41 @@ type Setting struct {
 	Field      string // where in config.json the value comes from
 	File       string
 	Value      string
+	// Else is written instead on a kernel without File; with an empty File of
+	// its own it means that nothing is lost then.
+	Else *Setting
 }
 
-// reader returns the present content of a file in the cgroup, without the
-// newline; an empty string means the file keeps the kernel's default.
+// reader returns the present content of a file in the cgroup, without the last
+// newline; an empty string means that the file is not there, or that the cgroup
+// is new and has the kernel's defaults.
 type reader func(file string) string
 
 func fresh(string) string { return "" }
 
 // controller is one line of the table that ties the fields of linux.resources
-// to the pure functions which turn them into settings.
+// to the pure functions which turn them into settings. A nil function stands
+// for a version that has no such controller.
 type controller struct {
-	name1, name2 string // its name in version 1 and 2; empty where it does not exist
+	name1, name2 string // its name in version 1 and in version 2
 	field        string
 	asked        func(r *specs.LinuxResources) bool
-	v1           func(r *specs.LinuxResources, now reader) ([]Setting, error)
-	v2           func(r *specs.LinuxResources, now reader) ([]Setting, error)
+	v1, v2       func(r *specs.LinuxResources, now reader) ([]Setting, error)
 }
 
-// controllers is in the order of writing. Devices are apart: devices.go.
+// controllers is in the order of writing. Two are apart: devices (devices.go),
+// and unified, which is not a controller and comes last (unified.go).
 func controllers() []controller {
 	return []controller{
-		{"cpuset", "cpuset", "linux.resources.cpu.cpus", cpusetAsked, cpusetV1, cpusetV2},
-		{"cpu", "cpu", "linux.resources.cpu", cpuAsked, cpuV1, cpuV2},
-		{"memory", "memory", "linux.resources.memory", memoryAsked, memoryV1, memoryV2},
-		{"pids", "pids", "linux.resources.pids", pidsAsked, pidsV1, pidsV2},
+		{"cpuset", "cpuset", cpuField + ".cpus", cpusetAsked, cpuset, cpuset},
+		{"cpu", "cpu", cpuField, cpuAsked, cpuV1, cpuV2},
+		{"memory", "memory", memoryField, memoryAsked, memoryV1, memoryV2},
+		{"pids", "pids", "linux.resources.pids", pidsAsked, pids, pids},
+		{"blkio", "io", blkioField, blkioAsked, blkioV1, blkioV2},
+		{"hugetlb", "hugetlb", hugetlbField, hugetlbAsked, hugetlbV1, hugetlbV2},
+		{"net_cls", "", "linux.resources.network.classID", netClsAsked, netClsV1, nil},
+		{"net_prio", "", "linux.resources.network.priorities", netPrioAsked, netPrioV1, nil},
+		{"rdma", "rdma", rdmaField, rdmaAsked, rdma, rdma},
 	}
 }
 
@@ -58,6 +68,7 @@ func itoa(n int64) string   { return strconv.FormatInt(n, 10) }
 func utoa(n uint64) string  { return strconv.FormatUint(n, 10) }
 func given(n *int64) bool   { return n != nil && *n != 0 }
 func givenU(n *uint64) bool { return n != nil && *n != 0 }
+func givenW(n *uint16) bool { return n != nil && *n != 0 }
 
 // maxOr spells a version 2 limit: -1, and anything below, is "max".
 func maxOr(n int64) string {
@@ -66,3 +77,6 @@ func maxOr(n int64) string {
 	}
 	return itoa(n)
 }
+
+// indexed is the path of a list element in config.json.
+func indexed(field string, i int) string { return field + "[" + strconv.Itoa(i) + "]" }

@@ -1,5 +1,3 @@
-// Package sys holds the system calls that golang.org/x/sys/unix does not wrap.
-// Nothing else in the runtime, but for the stage, uses unsafe.
 package sys
 
 import (

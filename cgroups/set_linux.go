@@ -1,0 +1,123 @@
+package cgroups
+
+import (
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"ociruntime/internal/diag"
+)
+
+// Set changes the limits of a cgroup in use. Fields that are absent or zero
+// stay as they are. Either all of it holds afterwards or nothing has changed: a
+// value that the kernel refuses undoes those written before it, in reverse.
+// Device rules, when there are any, replace the whole device policy.
+func (g *Group) Set(r *specs.LinuxResources) error {
+	if r == nil {
+		return nil
+	}
+	policy, err := compileDevices(r.Devices)
+	if err != nil {
+		return err
+	}
+	settings, err := g.settings(r, func(t *tree) reader { return t.now })
+	if err != nil {
+		return err
+	}
+	if err := g.checkMemory(r.Memory); err != nil {
+		return err
+	}
+	undo, err := g.change(settings)
+	if err == nil && len(r.Devices) > 0 {
+		err = g.changeDevices(policy)
+	}
+	if err != nil {
+		return g.rollBack(undo, err)
+	}
+	return nil
+}
+
+// change writes the settings and returns what undoes those that were written.
+func (g *Group) change(settings []Setting) (undo []Setting, err error) {
+	for i := range settings {
+		s := g.writable(settings[i])
+		if s.File == "" {
+			continue
+		}
+		t := g.home(s.Controller)
+		dir, err := t.open()
+		if err != nil {
+			return undo, err
+		}
+		content, err := readFile(dir, s.File)
+		if err != nil {
+			return undo, t.explainWrite(&s, err)
+		}
+		if err := g.put(&s); err != nil {
+			return undo, err
+		}
+		if old, ok := previous(s, content); ok {
+			undo = append(undo, old)
+		}
+	}
+	return undo, nil
+}
+
+// writable follows Else to the file this kernel has.
+func (g *Group) writable(s Setting) Setting {
+	for s.Else != nil {
+		if dir, err := g.home(s.Controller).open(); err == nil && exists(dir, s.File) {
+			break
+		}
+		s = *s.Else
+	}
+	return s
+}
+
+// rollBack undoes what was written before cause. When that fails too, both are told.
+func (g *Group) rollBack(undo []Setting, cause error) error {
+	var failed error
+	for i := len(undo) - 1; i >= 0; i-- {
+		if err := g.put(&undo[i]); err != nil && failed == nil {
+			failed = err
+		}
+	}
+	if failed != nil {
+		return &diag.Error{Err: cause, Hint: "and the former limits could not be restored: " + failed.Error()}
+	}
+	return cause
+}
+
+// checkMemory refuses a limit that would make the kernel kill. Version 1
+// refuses such a limit itself; version 2 takes it and starts the OOM killer. What
+// cannot be given back is what counts, unless the config wants all of the usage
+// checked (checkBeforeUpdate).
+func (g *Group) checkMemory(m *specs.LinuxMemory) error {
+	if m == nil || !given(m.Limit) || *m.Limit < 0 {
+		return nil
+	}
+	strict := m.CheckBeforeUpdate != nil && *m.CheckBeforeUpdate
+	usage, what := uint64(0), " bytes are in use"
+	if t := g.legacy("memory"); t != nil {
+		if !strict {
+			return nil
+		}
+		usage, _ = parseUint(t.now("memory.usage_in_bytes"))
+	} else if t := g.unified(); t != nil {
+		usage, _ = parseUint(t.now("memory.current"))
+		if !strict && t.now("memory.swap.max") != "0" {
+			return nil // the kernel may swap the rest out
+		}
+		if !strict {
+			usage, what = usage-min(usage, reclaimable(t.now("memory.stat"))), " bytes are in use that cannot be reclaimed"
+		}
+	}
+	if usage <= uint64(*m.Limit) {
+		return nil
+	}
+	return &diag.Error{Field: memoryField + ".limit", Path: itoa(*m.Limit), Err: ErrBelowUsage, Hint: utoa(usage) + what, Code: "cgroup-below-usage"}
+}
+
+// reclaimable is the memory the kernel can drop or write back: the page cache
+// without shared memory, and slabs that say so.
+func reclaimable(stat string) uint64 {
+	return keyedUint(stat, "inactive_file") + keyedUint(stat, "active_file") + keyedUint(stat, "slab_reclaimable")
+}
