@@ -23,6 +23,11 @@ func (p *Program) CloseRange(first FD, flags int) {
 	p.do(unix.SYS_CLOSE_RANGE, first, imm(uint64(^uint32(0))), imm(flags))
 }
 
+// CloseOnExec marks fd to be closed when the stage becomes the program.
+func (p *Program) CloseOnExec(fd FD) {
+	p.do(unix.SYS_FCNTL, fd, imm(unix.F_SETFD), imm(unix.FD_CLOEXEC))
+}
+
 // Dup3 makes to a copy of from.
 func (p *Program) Dup3(from, to FD, flags int) { p.do(unix.SYS_DUP3, from, to, imm(flags)) }
 

@@ -167,7 +167,7 @@ func (p *Program) FindProgram(paths []string, missing string, argv, env []string
 	for _, path := range paths {
 		p.When(e.path, ^uint64(0), 0, func() { p.try(path, e.path) }, nil)
 	}
-	p.When(e.path, ^uint64(0), 0, func() { p.Require(e.path, 0, 1, missing) }, nil)
+	p.When(e.path, ^uint64(0), 0, func() { p.Stop(missing) }, nil)
 	return e
 }
 

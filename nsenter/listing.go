@@ -23,6 +23,8 @@ func signatureOf(nr uint32) signature {
 		return signature{"close", "f"}
 	case unix.SYS_CLOSE_RANGE:
 		return signature{"close_range", "fxx"}
+	case unix.SYS_FCNTL:
+		return signature{"fcntl", "fdd"}
 	case unix.SYS_DUP3:
 		return signature{"dup3", "ffx"}
 	case unix.SYS_MKDIRAT:
@@ -114,7 +116,7 @@ func processSignature(nr uint32) signature {
 	case unix.SYS_SETSID:
 		return signature{"setsid", ""}
 	case unix.SYS_KEYCTL:
-		return signature{"keyctl", "dx"}
+		return signature{"keyctl", "dsx"}
 	case unix.SYS_PERSONALITY:
 		return signature{"personality", "x"}
 	case unix.SYS_SECCOMP:
@@ -172,6 +174,8 @@ func (l *lister) line(i int) string {
 	switch {
 	case o.kind == kindStore:
 		return fmt.Sprintf("%s = %s", l.word(o.args[1]), l.source(o.args[0]))
+	case o.kind == kindCheck && o.args[1] == 0 && o.skip == 0:
+		return "fault: " + l.notes[i].meaning
 	case o.kind == kindCheck && o.args[1] == 0:
 		return fmt.Sprintf("skip to %d", to)
 	case o.kind == kindCheck:

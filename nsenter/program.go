@@ -340,3 +340,9 @@ func (p *Program) blocks(at int, first, second func()) {
 func (p *Program) jump() {
 	p.record(op{kind: kindCheck, args: [6]uint64{arenaBase, 0, 1}}, "")
 }
+
+// Stop records a Fault that says meaning: where a branch has found out what is
+// wrong better than an errno would tell.
+func (p *Program) Stop(meaning string) {
+	p.record(op{kind: kindCheck, args: [6]uint64{arenaBase, 0, 1}}, meaning)
+}

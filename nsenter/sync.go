@@ -80,6 +80,10 @@ func (p *Program) Wait() { p.Receive(p.Space(8)) }
 // Status is the stage's end of the status socket.
 func (p *Program) Status() FD { return Number(p.status) }
 
+// FirstOwn is the lowest descriptor that is neither the program's nor the
+// status socket: what it and those above hold is gone after execve.
+func (p *Program) FirstOwn() FD { return Number(p.status + 1) }
+
 // Accept4 waits for a connection on the listening socket fd.
 func (p *Program) Accept4(fd FD) FD {
 	return p.call(unix.SYS_ACCEPT4, fd, imm(0), imm(0), imm(unix.SOCK_CLOEXEC))
