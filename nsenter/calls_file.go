@@ -57,6 +57,16 @@ func (p *Program) Fchmodat(dir FD, path string, mode uint32) {
 	p.do(unix.SYS_FCHMODAT, dir, p.str(path), imm(mode))
 }
 
+// FchmodatWord is Fchmodat with the mode that w holds, e.g. Stat.Mode.
+func (p *Program) FchmodatWord(dir FD, path string, w Word) {
+	p.do(unix.SYS_FCHMODAT, dir, p.str(path), fromWord(w))
+}
+
+// Readlinkat reads the target of the symbolic link path into b.
+func (p *Program) Readlinkat(dir FD, path string, b Buffer) Word {
+	return Word(p.call(unix.SYS_READLINKAT, dir, p.str(path), imm(b.addr), imm(b.size)).value)
+}
+
 // Fchownat changes the owner of path below dir; flags may be
 // AT_SYMLINK_NOFOLLOW or AT_EMPTY_PATH.
 func (p *Program) Fchownat(dir FD, path string, uid, gid uint32, flags int) {
@@ -78,9 +88,13 @@ const (
 	statxSize       = 256
 )
 
-// Statx records statx(2) with the basic mask.
+// Statx records statx(2) with the basic mask. All Stats are one, to keep the
+// stage's memory small: check it before the next Statx.
 func (p *Program) Statx(dir FD, path string, flags int) Stat {
-	s := Stat{p.Space(statxSize)}
+	if p.stat.size == 0 {
+		p.stat = p.Space(statxSize)
+	}
+	s := Stat{p.stat}
 	p.do(unix.SYS_STATX, dir, p.str(path), imm(flags), imm(unix.STATX_BASIC_STATS), imm(s.at.addr))
 	return s
 }
@@ -94,17 +108,23 @@ const TypeMask = uint64(unix.S_IFMT) << 32
 // TypeValue is what (w & TypeMask) is for a file of type format, e.g. S_IFDIR.
 func TypeValue(format uint32) uint64 { return uint64(format&unix.S_IFMT) << 32 }
 
+// Mode is a word that FchmodatWord accepts as the file's mode.
+func (s Stat) Mode() Word { return s.at.word(statxModeOffset) }
+
 // Rdev is the word that holds the device number of a special file.
 func (s Stat) Rdev() Word { return s.at.word(statxRdevOffset) }
 
 // RdevValue is what Stat.Rdev holds for major:minor.
 func RdevValue(major, minor uint32) uint64 { return uint64(minor)<<32 | uint64(major) }
 
-// Fstatfs records fstatfs(2) and returns the word with the file system's magic.
+// Fstatfs records fstatfs(2) and returns the word with the file system's
+// magic. All calls share one: check it before the next.
 func (p *Program) Fstatfs(fd FD) Word {
-	b := p.Space(120)
-	p.do(unix.SYS_FSTATFS, fd, imm(b.addr))
-	return b.word(0)
+	if p.statfs.size == 0 {
+		p.statfs = p.Space(120)
+	}
+	p.do(unix.SYS_FSTATFS, fd, imm(p.statfs.addr))
+	return p.statfs.word(0)
 }
 
 // Write writes data in one call; a short write is not noticed, so use it for

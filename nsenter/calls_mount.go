@@ -47,6 +47,20 @@ func (p *Program) FsconfigCreate(fs FD) {
 	p.do(unix.SYS_FSCONFIG, fs, imm(unix.FSCONFIG_CMD_CREATE), imm(0), imm(0), imm(0))
 }
 
+// Fspick opens the file system mounted at path below dir, to be reconfigured.
+func (p *Program) Fspick(dir FD, path string) FD {
+	flags := unix.FSPICK_CLOEXEC
+	if path == "" {
+		flags |= unix.FSPICK_EMPTY_PATH
+	}
+	return p.call(unix.SYS_FSPICK, dir, p.str(path), imm(flags))
+}
+
+// FsconfigReconfigure applies what was set since Fspick.
+func (p *Program) FsconfigReconfigure(fs FD) {
+	p.do(unix.SYS_FSCONFIG, fs, imm(unix.FSCONFIG_CMD_RECONFIGURE), imm(0), imm(0), imm(0))
+}
+
 // Fsmount makes a detached mount of the superblock; attributes are MOUNT_ATTR_*.
 func (p *Program) Fsmount(fs FD, attributes uint) FD {
 	return p.call(unix.SYS_FSMOUNT, fs, imm(unix.FSMOUNT_CLOEXEC), imm(attributes))

@@ -33,6 +33,8 @@ func signatureOf(nr uint32) signature {
 		return signature{"mknodat", "fsox"}
 	case unix.SYS_SYMLINKAT:
 		return signature{"symlinkat", "sfs"}
+	case unix.SYS_READLINKAT:
+		return signature{"readlinkat", "fsbd"}
 	case unix.SYS_UNLINKAT:
 		return signature{"unlinkat", "fsx"}
 	case unix.SYS_FCHMODAT:
@@ -73,6 +75,8 @@ func mountSignature(nr uint32) signature {
 		return signature{"fsconfig", "fdss-"}
 	case unix.SYS_FSMOUNT:
 		return signature{"fsmount", "f-x"}
+	case unix.SYS_FSPICK:
+		return signature{"fspick", "fs-"}
 	case unix.SYS_MOUNT_SETATTR:
 		return signature{"mount_setattr", "fsxM-"}
 	case unix.SYS_MOUNT:

@@ -81,6 +81,8 @@ type Program struct {
 	err    error  // first mistake in recording; reported by Start
 	into   FD     // where the next call's result goes, if set
 	empty  uint64 // address of ""
+	stat   Buffer // shared by all Statx
+	statfs Buffer // shared by all Fstatfs
 }
 
 type file struct {
@@ -104,6 +106,10 @@ func Number(n int) FD { return FD{value: uint64(n)} }
 
 // Word is the address of eight bytes in the arena.
 type Word uint64
+
+// Register reserves the place of a descriptor, to be filled by a call after
+// Into.
+func (p *Program) Register() FD { return fromWord(p.Word()) }
 
 // Buffer is a span of the arena, filled by the stage or by the parent late.
 type Buffer struct {
@@ -169,6 +175,9 @@ func (p *Program) Space(size int) Buffer {
 
 // word returns the word at offset bytes into b.
 func (b Buffer) word(offset int) Word { return Word(b.addr + uint64(offset)) }
+
+// Word returns the eight bytes at offset into b.
+func (b Buffer) Word(offset int) Word { return b.word(offset) }
 
 // bytes copies data into the arena, aligned to 8, and returns its address.
 func (p *Program) bytes(data []byte) uint64 {
