@@ -1,0 +1,109 @@
+package rootfs
+
+import (
+	"golang.org/x/sys/unix"
+
+	"ociruntime/nsenter"
+)
+
+// cgroupTrees are the copies of the host's cgroup mounts, each of them cut down
+// to the container's own directory.
+type cgroupTrees struct {
+	unified nsenter.FD
+	v1      []nsenter.FD
+}
+
+// takeCgroups records them for a mount of type cgroup. A fresh cgroup2 mount
+// would show the host's whole hierarchy, unless there is a cgroup namespace,
+// and the kernel takes 10 ms for it.
+func (r *Rootfs) takeCgroups(m *mount) {
+	p := r.p
+	p.At(m.field)
+	if r.in.Cgroup.Unified != "" {
+		m.cgroups.unified = p.OpenTree(nsenter.AtCWD, r.in.Cgroup.Unified, unix.OPEN_TREE_CLONE)
+	}
+	for _, h := range r.in.Cgroup.V1 {
+		m.cgroups.v1 = append(m.cgroups.v1, p.OpenTree(nsenter.AtCWD, h.Dir, unix.OPEN_TREE_CLONE))
+	}
+}
+
+func (r *Rootfs) mountCgroup(m *mount) {
+	if len(r.in.Cgroup.V1) > 0 {
+		r.mountCgroupV1(m)
+	} else {
+		r.mountCgroupV2(m)
+	}
+}
+
+func (r *Rootfs) mountCgroupV2(m *mount) {
+	p := r.p
+	fd := m.cgroups.unified
+	r.setAttributes(m, fd)
+	r.mountOn(fd, m, r.place(m, false, nil))
+	p.Close(fd)
+}
+
+// mountCgroupV1 records a tmpfs with a directory per hierarchy, and links for
+// those that hold several controllers: cpu -> cpu,cpuacct.
+func (r *Rootfs) mountCgroupV1(m *mount) {
+	p := r.p
+	p.At(m.field)
+	p.Into(r.context)
+	fs := p.Fsopen("tmpfs")
+	p.FsconfigString(fs, "source", "cgroup")
+	p.FsconfigString(fs, "mode", "755")
+	p.FsconfigCreate(fs)
+	p.Into(r.mounted)
+	top := p.Fsmount(fs, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	p.Close(fs)
+	r.mountOn(top, m, r.place(m, false, nil))
+	p.At(m.field)
+	for i, h := range r.in.Cgroup.V1 {
+		r.addHierarchy(top, h.Name, m.cgroups.v1[i])
+		for _, link := range h.Links {
+			p.Symlinkat(h.Name, top, link)
+		}
+	}
+	if r.in.Cgroup.Unified != "" {
+		r.addHierarchy(top, "unified", m.cgroups.unified)
+	}
+	if !m.own.empty() {
+		p.MountSetattr(top, "", unix.AT_RECURSIVE, unix.MountAttr{Attr_set: m.own.set, Attr_clr: m.own.clear})
+	}
+	r.propagate(m, top)
+	p.Close(top)
+}
+
+func (r *Rootfs) addHierarchy(top nsenter.FD, name string, tree nsenter.FD) {
+	p := r.p
+	p.Mkdirat(top, name, 0o755)
+	p.MoveMount(tree, "", top, name)
+	p.Close(tree)
+}
+
+// checkCgroup refuses options that no cgroup mount of ours can have, and finds
+// out what there is to show.
+func (r *Rootfs) checkCgroup(m *mount) error {
+	if len(m.data) > 0 {
+		o := m.data[0]
+		return unknownOption(optionField(m.field, o.index), o.key, "a cgroup mount")
+	}
+	// Access times mean nothing there, and in a user namespace they are locked.
+	const times = unix.MOUNT_ATTR__ATIME | unix.MOUNT_ATTR_NODIRATIME
+	m.own.set &^= times
+	m.own.clear &^= times
+	c := r.in.Cgroup
+	switch {
+	case len(c.V1) > 0 || c.Unified != "":
+	case c.Namespace:
+		m.family, m.fstype = familyFS, "cgroup2"
+	default:
+		// Nothing can be shown, and what /sys holds there must not show through.
+		m.family, m.fstype = familyFS, "tmpfs"
+		m.own.apply(attributes{set: unix.MOUNT_ATTR_RDONLY})
+	}
+	if c.Unscoped {
+		m.own.apply(attributes{set: unix.MOUNT_ATTR_RDONLY})
+	}
+	return nil
+}

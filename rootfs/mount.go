@@ -1,0 +1,190 @@
+package rootfs
+
+import (
+	"errors"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ociruntime/internal/diag"
+	"ociruntime/nsenter"
+)
+
+// family is how a mount is made.
+type family int
+
+const (
+	familyFS      family = iota // a new instance of a file system
+	familyBind                  // a copy of a mount of the host
+	familyCgroup                // the container's cgroups
+	familyRemount               // a change of what is mounted already
+	familyLink                  // copy-symlink: no mount at all
+)
+
+// mount is one entry of mounts, checked.
+type mount struct {
+	index  int
+	field  string // "mounts[3]"
+	family family
+	dest   string // relative to the root; "" is the root
+	fstype string
+	source string // familyBind: absolute path on the host. familyLink: its target
+	file   bool   // familyBind: the source is no directory
+	keep   bool   // later steps need the mount's descriptor
+	options
+
+	fd      nsenter.FD // familyBind: the detached copy of the source. keep: the mount
+	cgroups cgroupTrees
+}
+
+func (r *Rootfs) newMount(i int) (mount, error) {
+	c := r.in.Config.Mounts[i]
+	m := mount{index: i, field: "mounts[" + strconv.Itoa(i) + "]", fstype: c.Type, source: c.Source}
+	if c.Destination == "" {
+		return m, &diag.Error{Field: m.field + ".destination", Err: errors.New("is empty")}
+	}
+	m.dest = relative(c.Destination)
+	for _, s := range []string{c.Destination, c.Source, c.Type} {
+		if strings.IndexByte(s, 0) >= 0 {
+			return m, &diag.Error{Field: m.field, Err: errors.New("mount field contains null byte")}
+		}
+	}
+	var err error
+	if m.options, err = parseOptions(m.field, c.Options); err != nil {
+		return m, err
+	}
+	if err := m.chooseFamily(); err != nil {
+		return m, err
+	}
+	switch m.family {
+	case familyBind:
+		err = r.checkBind(&m)
+	case familyCgroup:
+		err = r.checkCgroup(&m)
+	}
+	if err == nil {
+		err = r.checkIDMap(&m, c)
+	}
+	if err == nil {
+		err = m.checkProc()
+	}
+	return m, err
+}
+
+// chooseFamily follows config.md#mounts: a mount is a bind mount if its options
+// say so. The type "bind" without them is accepted, as by other runtimes.
+func (m *mount) chooseFamily() error {
+	switch {
+	case m.remount:
+		m.family = familyRemount
+	case m.bind || m.fstype == "bind":
+		m.family = familyBind
+		m.bind = true
+	case m.fstype == "":
+		return &diag.Error{Field: m.field + ".type", Err: errRequired, Hint: `or option "bind" or "rbind"`}
+	case m.fstype == "cgroup" || m.fstype == "cgroup2":
+		m.family = familyCgroup
+	}
+	if m.copyUp && m.fstype != "tmpfs" {
+		return &diag.Error{Field: m.field, Op: "option", Path: "tmpcopyup", Err: errors.New("is for mounts of type tmpfs only")}
+	}
+	return nil
+}
+
+// checkBind looks at the source on the host. Whether it is a directory decides
+// what kind of mountpoint is made.
+func (r *Rootfs) checkBind(m *mount) error {
+	if len(m.data) > 0 {
+		o := m.data[0]
+		return unknownOption(optionField(m.field, o.index), o.key, "a bind mount")
+	}
+	if m.source == "" {
+		return &diag.Error{Field: m.field + ".source", Err: errRequired}
+	}
+	if !filepath.IsAbs(m.source) {
+		m.source = filepath.Join(r.in.Bundle, m.source)
+	}
+	var st unix.Stat_t
+	var err error
+	if m.sourceNofollow || m.copySymlink {
+		err = unix.Lstat(m.source, &st)
+	} else {
+		err = unix.Stat(m.source, &st)
+	}
+	if err != nil {
+		return &diag.Error{Field: m.field + ".source", Op: "open", Path: m.source, Err: err,
+			Hint: "on the host, to be bound on " + r.in.Config.Mounts[m.index].Destination}
+	}
+	m.file = st.Mode&unix.S_IFMT != unix.S_IFDIR
+	if m.copySymlink && st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		return m.readLink()
+	}
+	return nil
+}
+
+func (m *mount) readLink() error {
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlink(m.source, buf)
+	if err != nil {
+		return &diag.Error{Field: m.field + ".source", Op: "readlink", Path: m.source, Err: err}
+	}
+	m.family, m.source = familyLink, string(buf[:n])
+	return nil
+}
+
+func (r *Rootfs) checkIDMap(m *mount, c specs.Mount) error {
+	if (len(c.UIDMappings) == 0) != (len(c.GIDMappings) == 0) {
+		return &diag.Error{Field: m.field, Err: errors.New("uidMappings and gidMappings come together or not at all")}
+	}
+	if len(c.UIDMappings) > 0 {
+		m.idmap = true
+	}
+	if !m.idmap {
+		return nil
+	}
+	switch {
+	case m.family != familyBind:
+		return &diag.Error{Field: m.field, Err: errors.New("only bind mounts can be id-mapped")}
+	case len(c.UIDMappings) == 0 && m.idmapping == "" && !r.in.Userns:
+		return &diag.Error{Field: m.field, Op: "option", Path: "idmap",
+			Err: errors.New("needs uidMappings and gidMappings, as the container has no user namespace of its own")}
+	case r.in.Rootless:
+		return &diag.Error{Field: m.field, Op: "option", Path: "idmap", Err: unix.EPERM, Hint: "id-mapped mounts need a runtime that runs as root"}
+	}
+	return nil
+}
+
+// linkMounts marks the mounts whose descriptors later steps use.
+func (r *Rootfs) linkMounts() {
+	for i := range r.mounts {
+		m := &r.mounts[i]
+		m.keep = m.late()
+		if !m.fresh() {
+			continue
+		}
+		m.keep = m.keep || m.dest == "dev"
+		for _, later := range r.mounts[i+1:] {
+			m.keep = m.keep || later.dest != "" && directory(later.dest) == m.dest
+		}
+	}
+}
+
+// fresh reports whether what is mounted is an empty directory that nobody else
+// has seen: names in it need no caution.
+func (m *mount) fresh() bool {
+	return m.family == familyFS && m.fstype == "tmpfs" && !m.copyUp
+}
+
+// directory is the parent of path, both relative to the root.
+func directory(path string) string {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 {
+		return ""
+	}
+	return path[:i]
+}
+
+func base(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }

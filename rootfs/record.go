@@ -1,0 +1,121 @@
+package rootfs
+
+import (
+	"golang.org/x/sys/unix"
+
+	"ociruntime/nsenter"
+)
+
+// registers are descriptors of the stage that every mount uses anew, so that
+// the stage touches little memory.
+type registers struct {
+	context nsenter.FD // fsopen
+	mounted nsenter.FD // fsmount, of mounts that are not kept
+	target  nsenter.FD // what to mount on
+	step    [2]nsenter.FD
+}
+
+// freshMount is a mount that is empty, ours and unseen: names in it can be
+// used as they are.
+type freshMount struct {
+	dest string
+	fd   nsenter.FD
+}
+
+// Mounts records everything up to the hooks that run before pivot_root.
+func (r *Rootfs) Mounts(p *nsenter.Program) {
+	r.p = p
+	if !r.in.MountNS {
+		return
+	}
+	r.registers = registers{p.Register(), p.Register(), p.Register(), [2]nsenter.FD{p.Register(), p.Register()}}
+	p.At("linux.rootfsPropagation")
+	umask := p.Umask(0)
+	// The host's mounts become slaves, so nothing done here reaches the host.
+	// With a shared root the sources are taken first: they are to stay peers
+	// of the host's mounts.
+	if r.shared() {
+		r.takeSources()
+		r.isolate()
+	} else {
+		r.isolate()
+		r.takeSources()
+	}
+	r.attachRoot()
+	for i := range r.mounts {
+		r.mount(&r.mounts[i])
+	}
+	r.makeDev()
+	p.UmaskBack(umask)
+}
+
+// isolate stops the propagation of mounts to the runtime's mount namespace.
+func (r *Rootfs) isolate() {
+	r.p.At("linux.rootfsPropagation")
+	r.p.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, "")
+}
+
+// attachRoot mounts a copy of the root over itself: pivot_root(2) wants a mount,
+// and nothing done to the copy's attributes is seen by others.
+func (r *Rootfs) attachRoot() {
+	p := r.p
+	p.At("root.path")
+	if r.sent() {
+		// Taken by the parent with the sources: the stage may not be able to
+		// reach it.
+		p.MoveMount(r.root, "", nsenter.AtCWD, r.path)
+		p.IfErr(func() { p.MoveMount(r.root, "", nsenter.AtCWD, "/") }, unix.EACCES)
+		return
+	}
+	r.root = p.OpenTree(nsenter.AtCWD, r.path, unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE)
+	p.MoveMount(r.root, "", nsenter.AtCWD, r.path)
+}
+
+func (r *Rootfs) mount(m *mount) {
+	switch m.family {
+	case familyFS:
+		r.mountFS(m)
+	case familyBind:
+		r.mountBind(m)
+	case familyCgroup:
+		r.mountCgroup(m)
+	case familyRemount:
+		r.remount(m)
+	case familyLink:
+		r.link(m)
+	}
+}
+
+// freshParent returns the descriptor of the directory that dest lies in, when
+// that is a fresh mount of ours.
+func (r *Rootfs) freshParent(dest string) (nsenter.FD, bool) {
+	dir := directory(dest)
+	for i := len(r.fresh) - 1; i >= 0; i-- {
+		if r.fresh[i].dest == dir {
+			return r.fresh[i].fd, dest != ""
+		}
+	}
+	return nsenter.FD{}, false
+}
+
+// mountOn attaches the detached mount fd at the place of m.
+func (r *Rootfs) mountOn(fd nsenter.FD, m *mount, at place) {
+	r.p.At(m.field)
+	r.p.MoveMount(fd, "", at.dir, at.name)
+	if m.dest == "" {
+		r.root = fd // from here on this is the container's root
+	}
+	r.forget(m)
+	if at.opened {
+		r.p.Close(at.dir)
+	}
+}
+
+// forget takes fresh mounts that m covers out of use.
+func (r *Rootfs) forget(m *mount) {
+	for i := range r.fresh {
+		if r.fresh[i].dest == m.dest {
+			r.fresh[i].dest = "\x00" // no path
+		}
+	}
+}
