@@ -33,8 +33,10 @@ machine() {
   append="console=ttyS0 quiet panic=-1 mitigations=off no_timer_check init_on_alloc=0 $(cgroup_append) $VM_APPEND"
   # shellcheck disable=SC2054 # the commas belong to QEMU
   machine=(
-    # la57 and svm are off for speed: TCG walks a fifth page-table level, and the kernel probes for nested KVM.
-    -machine q35,usb=off -accel "$VM_ACCEL" -cpu max,la57=off,svm=off -smp "$VM_CPUS" -m "$VM_MEM"
+    # la57 and svm are off for speed: TCG walks a fifth page-table level, and the kernel probes for nested KVM. cx16 is
+    # off since QEMU 7.2.22's TCG leaves garbage in EFLAGS after cmpxchg16b: Linux 6.12.95 dies of it in every boot, by
+    # a double fault in kmem_cache_alloc. Without cx16 the kernel takes other code, on every version.
+    -machine q35,usb=off -accel "$VM_ACCEL" -cpu max,la57=off,svm=off,cx16=off -smp "$VM_CPUS" -m "$VM_MEM"
     -nodefaults -no-user-config -display none -no-reboot
     -kernel "$image/vmlinuz" -initrd "$image/initrd" -append "$append"
     -drive "if=none,id=root,file=$disk,format=raw,snapshot=$snapshot" -device virtio-blk-pci,drive=root
