@@ -1,7 +1,8 @@
 package libcontainer
 
+//go:generate go run ociruntime/spec/internal/gen -out record_json.go -decode ociruntime/libcontainer.record -encode ociruntime/libcontainer.record -encode ociruntime/libcontainer.State
+
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 
 	"ociruntime/cgroups"
 	"ociruntime/internal/diag"
+	"ociruntime/internal/json"
 	"ociruntime/internal/sys"
 )
 
@@ -35,6 +37,8 @@ type record struct {
 	Cgroup cgroups.Location `json:"cgroup"`
 	Hooks  []string         `json:"hooks,omitempty"` // kinds that config.json has, so that others need not read it
 	PidNS  bool             `json:"pidNamespace"`    // the process is pid 1 of a pid namespace of its own
+
+	Namespaces uint64 `json:"namespaces"` // CLONE_NEW* of those that differ, or may, from the runtime's
 }
 
 // hasHooks reports whether config.json has hooks of kind.
@@ -49,11 +53,7 @@ func (r *record) hasHooks(kind string) bool {
 
 // save writes the record.
 func (c *container) save() error {
-	data, err := json.Marshal(c.record)
-	if err != nil {
-		return err
-	}
-	return c.writeFile(recordFile, data)
+	return c.writeFile(recordFile, appendRecord(nil, c.record))
 }
 
 // errDamaged wraps what is wrong with a record that cannot be used.
@@ -71,8 +71,10 @@ func (c *container) read() error {
 		return err
 	}
 	r := &record{}
-	if err := json.Unmarshal(data, r); err != nil {
-		return &diag.Error{Op: "read", Path: c.runtime.Root, Err: fmt.Errorf("%w: %s of %d bytes: %w", errDamaged, recordFile, len(data), err),
+	d := json.NewDecoder(string(data))
+	decodeRecord(d, r)
+	if problems := d.Close(); len(problems) > 0 {
+		return &diag.Error{Err: fmt.Errorf("%w: %s (%d bytes): %w", errDamaged, c.path(recordFile), len(data), problems[0]),
 			Hint: "delete --force will still clean up", Code: "state-damaged"}
 	}
 	if r.Version > recordVersion {

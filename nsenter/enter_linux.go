@@ -154,6 +154,19 @@ func (e *Entry) Late(p *Program) {
 	p.Setns(ns, unix.CLONE_NEWTIME)
 }
 
+// Syncs is how many reports the recorded joins make that the parent has to
+// answer, before anything that is recorded later.
+func (e *Entry) Syncs() int {
+	n := 0
+	if e.user {
+		n++
+	}
+	if e.fork {
+		n++
+	}
+	return n
+}
+
 // NewUser reports whether a user namespace is made, and mappings are needed.
 func (e *Entry) NewUser() bool { return e.user }
 

@@ -174,3 +174,9 @@ func (p *Program) imageMemfd() (int, error) {
 	}
 	return f, nil
 }
+
+// IsImage reports whether exe, the target of /proc/PID/exe, is the image of a
+// stage.
+func IsImage(exe string) bool {
+	return exe == "/"+stageName || exe == "/memfd:"+stageName+" (deleted)"
+}

@@ -204,5 +204,8 @@ func relative(path string) string {
 	return strings.TrimPrefix(filepath.Clean("/"+path), "/")
 }
 
+// Path is the root on the host, absolute and without links.
+func (r *Rootfs) Path() string { return r.path }
+
 // Close releases what New opened. It is safe to call at any time after Start.
 func (r *Rootfs) Close() {}

@@ -21,7 +21,11 @@ const maxConfigBytes = 16 << 20
 // well, for the caller to keep: what happens to the file after create must
 // have no effect (runtime.md#lifecycle).
 func Load(bundle string) (config *specs.Spec, raw []byte, err error) {
-	path := filepath.Join(bundle, ConfigFile)
+	return LoadFile(filepath.Join(bundle, ConfigFile))
+}
+
+// LoadFile is Load for a configuration that has another name or place.
+func LoadFile(path string) (config *specs.Spec, raw []byte, err error) {
 	raw, err = readFile(path)
 	if errors.Is(err, unix.ENOENT) {
 		// Engines and their tests know these words.

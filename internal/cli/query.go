@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ociruntime/libcontainer"
+)
+
+func stateCommand() command {
+	return one("state", "print the state of a container as JSON", func(r *libcontainer.Runtime, c *call) error {
+		s, err := r.State(c.args[0])
+		if err != nil {
+			return err
+		}
+		b, err := json.MarshalIndent(s, "", "  ")
+		if err == nil {
+			_, err = os.Stdout.Write(b)
+		}
+		return err
+	})
+}
+
+func listCommand() command {
+	return command{
+		name:  "list",
+		usage: "list the containers below --root",
+		flags: []flag{
+			{name: "format", alias: "f", kind: text, value: "table", example: "FORMAT", usage: "table or json"},
+			{name: "quiet", alias: "q", kind: boolean, value: "false", usage: "print ids only"},
+		},
+		run: func(c *call) error {
+			r, err := c.runtime()
+			if err != nil {
+				return err
+			}
+			all, problems, err := r.List()
+			if errors.Is(err, unix.ENOENT) && !c.global.set("root") {
+				err = nil
+			}
+			if err != nil {
+				return err
+			}
+			for _, p := range problems {
+				fmt.Fprintln(os.Stderr, p)
+			}
+			return printList(all, c.flags.text("format"), c.flags.bool("quiet"))
+		},
+	}
+}
+
+func printList(all []libcontainer.State, format string, quiet bool) error {
+	if quiet {
+		for i := range all {
+			fmt.Println(all[i].ID)
+		}
+		return nil
+	}
+	switch format {
+	case "json":
+		return json.NewEncoder(os.Stdout).Encode(all)
+	case "table":
+		return printTable(all)
+	}
+	return formatError(format)
+}
+
+func printTable(all []libcontainer.State) error {
+	w := tabwriter.NewWriter(os.Stdout, 12, 1, 3, ' ', 0)
+	fmt.Fprint(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
+	for i := range all {
+		s := &all[i]
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n",
+			s.ID, strconv.Itoa(s.Pid), s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,247 @@
+package libcontainer
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ociruntime/internal/diag"
+	"ociruntime/nsenter"
+)
+
+// Points where the stage of a create waits for the parent; nsenter and rootfs
+// have their own, and syncReady is shared with exec.
+const (
+	syncMounted nsenter.Sync = 16 // mounts are made, the root is not yet changed: hooks
+)
+
+// Create makes container id from a bundle, runtime.md#create, and leaves its
+// process waiting for Start. After an error nothing is left of it.
+func (r *Runtime) Create(id string, o CreateOptions) error {
+	c, err := r.create(id, &o, gateSocket)
+	if err != nil {
+		return err
+	}
+	c.close()
+	return nil
+}
+
+// Plan writes the listing of what the stage of a create would do, and touches
+// nothing.
+func (r *Runtime) Plan(w io.Writer, id string, o CreateOptions) error {
+	b, err := r.newBirth(id, &o, gateSocket)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	b.compose(nsenter.Number(0))
+	if err := b.program.Err(); err != nil {
+		return err
+	}
+	b.program.List(w)
+	return nil
+}
+
+// create brings container id to the status created. The container that it
+// returns is locked.
+func (r *Runtime) create(id string, o *CreateOptions, gate gateKind) (*birth, error) {
+	b, err := r.newBirth(id, o, gate)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.reserve(); err != nil {
+		b.close()
+		return nil, err
+	}
+	if err := b.deliver(); err != nil {
+		b.undo()
+		b.close()
+		return nil, err
+	}
+	return b, nil
+}
+
+// reserve takes the id and writes the journal: from here on, whatever happens
+// to us, delete knows what there is to clean up.
+func (b *birth) reserve() error {
+	c, err := b.runtime.reserve(b.id)
+	if err != nil {
+		return err
+	}
+	record := b.record
+	b.container = c
+	c.record = record
+	if err := c.writeFile(configFile, b.raw); err != nil {
+		_ = c.remove() // the first error is the one to report
+		return err
+	}
+	if err := c.save(); err != nil {
+		_ = c.remove()
+		return err
+	}
+	return nil
+}
+
+// deliver starts the stage and sees it through to the gate.
+func (b *birth) deliver() error {
+	gate := nsenter.FD{}
+	if b.gate == gateSocket {
+		fd, err := b.listenGate()
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		gate = b.program.Inherit(fd, "gate")
+	}
+	b.compose(gate)
+	if err := b.start(); err != nil {
+		return err
+	}
+	if err := b.attend(); err != nil {
+		return err
+	}
+	return b.publish()
+}
+
+// attend answers the stage until it is ready. The order of what is sent must
+// be the order in which compose has the stage receive it.
+func (b *birth) attend() error {
+	for range b.entry.Syncs() {
+		if err := b.answer(); err != nil {
+			return err
+		}
+	}
+	if err := b.enterCgroups(); err != nil {
+		return err
+	}
+	if err := b.adjustOOM(); err != nil {
+		return err
+	}
+	for !b.ready {
+		if err := b.answer(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answer serves the stage's next report.
+func (b *birth) answer() error {
+	event, err := b.stage.Next(b.runtime.timeout())
+	if err != nil {
+		return b.explain(err)
+	}
+	switch event.Sync {
+	case nsenter.SyncForked:
+		return adopted(b.stage, event)
+	case nsenter.SyncUser:
+		if err := b.mapUser(); err != nil {
+			return err
+		}
+		return b.stage.Reply([]byte{1})
+	case syncMounted:
+		if err := b.runEarlyHooks(); err != nil {
+			return err
+		}
+		return b.stage.Reply([]byte{1})
+	case syncReady:
+		b.ready = true
+		return b.welcome(b.process, event.Files, b.hasTerminal(), b.options.ConsoleSocket)
+	}
+	handled, err := b.rootfs.Handle(b.stage, event)
+	if err == nil && !handled {
+		err = errors.New("bug: unknown report of the stage")
+	}
+	return err
+}
+
+// earlyHooks belong between the mounts and pivot_root, config.md#posix-platform-hooks.
+var earlyHooks = [...]string{"prestart", "createRuntime", "createContainer"}
+
+// runEarlyHooks runs them. The stage waits meanwhile.
+func (b *birth) runEarlyHooks() error {
+	if err := b.setProcess(b.stage.Pid); err != nil {
+		return err
+	}
+	h := b.config.Hooks
+	b.hooked = true
+	for _, kind := range earlyHooks {
+		if err := b.kind(h, kind).Run(b.hookState(Creating, kind)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// publish makes the container known: console, pidfd, state, and last the pid
+// file, which tells engines that the rest is there. Then the stage may wait
+// for start without us.
+func (b *birth) publish() error {
+	if b.options.PidfdSocket != "" {
+		if err := sendFile(b.options.PidfdSocket, "standard", b.stage.PidFD); err != nil {
+			return err
+		}
+	}
+	if err := b.setProcess(b.stage.Pid); err != nil {
+		return err
+	}
+	if err := b.save(); err != nil {
+		return err
+	}
+	if b.options.PidFile != "" {
+		if err := writePidFile(b.options.PidFile, b.stage.Pid); err != nil {
+			return err
+		}
+	}
+	if b.gate == gateSocket {
+		return b.stage.Reply(b.late)
+	}
+	return nil
+}
+
+// undo takes back everything after a failure.
+func (b *birth) undo() {
+	if b.stage != nil {
+		reapFailed(b.stage)
+	}
+	if b.created != nil {
+		<-b.created // the cgroup is no longer being made
+	}
+	b.group.Close()
+	c := b.container
+	if err := c.destroy(); err != nil {
+		b.runtime.Log.Warnf("container %s is left behind, delete --force will clean up: %v", b.id, err)
+	}
+}
+
+// explain adds what can be observed to the failure of the stage.
+func (b *birth) explain(err error) error {
+	switch {
+	case err == io.EOF:
+		return b.died()
+	case errors.Is(err, nsenter.ErrTimeout):
+		return &diag.Error{Op: "create", Err: errors.New("the stage did not answer in " + b.runtime.timeout().String()),
+			Hint: describeStuck(b.stage.Pid), Code: "timeout"}
+	}
+	return explainExec(b.rootfs.Explain(b.stage, err), b.config.Process, b.stage.Pid)
+}
+
+// bundlePath is the absolute path of the bundle.
+func bundlePath(bundle string) (string, error) {
+	if bundle == "" {
+		bundle = "."
+	}
+	if bundle[0] == '/' {
+		return cleanPath(bundle), nil
+	}
+	cwd, err := os.Getwd()
+	if err != nil {
+		return "", &diag.Error{Op: "getcwd", Err: err}
+	}
+	return cleanPath(cwd + "/" + bundle), nil
+}
+
+func now() string { return time.Now().UTC().Format(time.RFC3339Nano) }

@@ -1,0 +1,151 @@
+package libcontainer
+
+import (
+	"io"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ociruntime/libcontainer/hooks"
+	"ociruntime/nsenter"
+	"ociruntime/spec"
+)
+
+// hookKinds lists which kinds of hooks a config has.
+func hookKinds(h *specs.Hooks) []string {
+	var kinds []string
+	for _, kind := range []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"} {
+		if len(hooksOf(h, kind)) > 0 {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds
+}
+
+func hooksOf(h *specs.Hooks, kind string) []specs.Hook {
+	if h == nil {
+		return nil
+	}
+	switch kind {
+	case "prestart":
+		return h.Prestart //nolint:staticcheck // deprecated, and Docker's network depends on it
+	case "createRuntime":
+		return h.CreateRuntime
+	case "createContainer":
+		return h.CreateContainer
+	case "startContainer":
+		return h.StartContainer
+	case "poststart":
+		return h.Poststart
+	}
+	return h.Poststop
+}
+
+// inContainer reports whether hooks of kind run in the container's namespaces.
+func inContainer(kind string) bool { return kind == "createContainer" || kind == "startContainer" }
+
+// runHooks runs the hooks of kind from the config as it was at create.
+func (c *container) runHooks(kind string, status Status) error {
+	if !c.hasHooks(kind) {
+		return nil
+	}
+	config, err := c.config()
+	if err != nil {
+		return err
+	}
+	return c.kind(config.Hooks, kind).Run(c.hookState(status, kind))
+}
+
+func (c *container) kind(h *specs.Hooks, kind string) hooks.Kind {
+	k := hooks.Kind{Name: kind, Hooks: hooksOf(h, kind), Start: hooks.Runtime, Timeout: c.runtime.timeout()}
+	if inContainer(kind) {
+		k.Start = c.startInside
+	}
+	return k
+}
+
+// hookState is the state as hooks get it on stdin, with the pid as seen from
+// where the hook runs.
+func (c *container) hookState(status Status, kind string) []byte {
+	pid := c.Pid
+	if inContainer(kind) && c.PidNS {
+		pid = 1
+	}
+	return appendState(nil, c.stateAs(status, pid))
+}
+
+// poststop prepares the poststop hooks, which run when nothing of the
+// container is left, not even the record of them.
+func (c *container) poststop() (run func()) {
+	if !c.hasHooks("poststop") {
+		return func() {}
+	}
+	config, err := c.config()
+	if err != nil {
+		c.runtime.Log.Warnf("continued without poststop hooks: %v", err)
+		return func() {}
+	}
+	state := c.hookState(Stopped, "poststop")
+	return func() {
+		c.kind(config.Hooks, "poststop").RunAll(state, func(err error) { c.runtime.Log.Warnf("%v", err) })
+	}
+}
+
+// config decodes the config as it was at create.
+func (c *container) config() (*specs.Spec, error) {
+	raw, err := c.readFile(configFile)
+	if err != nil {
+		return nil, err
+	}
+	return decodeConfig(raw)
+}
+
+func decodeConfig(raw []byte) (*specs.Spec, error) { return spec.Decode(raw) }
+
+// startInside starts a hook in the namespaces and root of the container's
+// process: a stage that joins them and becomes the hook.
+func (c *container) startInside(h *specs.Hook, stdio [3]int) (int, error) {
+	p := nsenter.New(0)
+	v, err := c.visit(p)
+	if err != nil {
+		return 0, err
+	}
+	defer v.close()
+	p.Prctl(unix.PR_SET_DUMPABLE, 0)
+	v.enter(p, nsenter.AtCWD, 0)
+	program := p.FindProgram([]string{h.Path}, "", hooks.Args(h), h.Env)
+	p.CloseRange(nsenter.Number(3), unix.CLOSE_RANGE_CLOEXEC)
+	p.Execve(program)
+	stage, err := p.Start(nsenter.Options{Args: []string{"runtime:hook", c.id}, Cgroup: -1, Stdio: stdio})
+	if err != nil {
+		return 0, err
+	}
+	defer stage.Close()
+	if v.forks(0) {
+		err = adopt(stage, c.runtime.timeout())
+	}
+	if err == nil {
+		_, err = stage.Next(c.runtime.timeout())
+	}
+	if err != io.EOF {
+		reapFailed(stage)
+		return 0, err
+	}
+	return stage.Pid, nil
+}
+
+// reapFailed ends a stage that is of no use, and waits for it.
+func reapFailed(s *nsenter.Stage) {
+	_ = unix.PidfdSendSignal(s.PidFD, unix.SIGKILL, nil, 0) // it may have ended already
+	waitChild(s.Pid)
+}
+
+// waitChild waits for a child and returns its status; 0 if there is none.
+func waitChild(pid int) unix.WaitStatus {
+	var status unix.WaitStatus
+	for {
+		if _, err := unix.Wait4(pid, &status, 0, nil); err != unix.EINTR {
+			return status
+		}
+	}
+}

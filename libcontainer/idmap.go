@@ -1,0 +1,125 @@
+package libcontainer
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ociruntime/internal/diag"
+)
+
+// mapUser writes the id mappings of the stage's user namespace,
+// user_namespaces(7). An ordinary user may map only himself, once, and only
+// after giving up setgroups(2); anything else newuidmap(1) does for him, within
+// what /etc/subuid allows.
+func (b *birth) mapUser() error {
+	pid := b.stage.Pid
+	linux := b.linux()
+	if os.Geteuid() != 0 && !needsHelper(linux.GIDMappings, os.Getegid()) {
+		if err := writeProc(pid, "setgroups", "deny"); err != nil {
+			return err
+		}
+	}
+	if err := mapIDs(pid, "gid_map", "newgidmap", linux.GIDMappings, os.Getegid()); err != nil {
+		return &diag.Error{Field: "linux.gidMappings", Err: err}
+	}
+	if err := mapIDs(pid, "uid_map", "newuidmap", linux.UIDMappings, os.Geteuid()); err != nil {
+		return &diag.Error{Field: "linux.uidMappings", Err: err}
+	}
+	return nil
+}
+
+// needsHelper reports whether an unprivileged caller with id own cannot write
+// the mappings himself.
+func needsHelper(list []specs.LinuxIDMapping, own int) bool {
+	return len(list) != 1 || list[0].Size != 1 || int(list[0].HostID) != own
+}
+
+func mapIDs(pid int, file, helper string, list []specs.LinuxIDMapping, own int) error {
+	if os.Geteuid() != 0 && needsHelper(list, own) {
+		return runHelper(helper, pid, list)
+	}
+	var b strings.Builder
+	for _, m := range list {
+		b.WriteString(mapLine(m) + "\n")
+	}
+	return writeProc(pid, file, b.String())
+}
+
+func mapLine(m specs.LinuxIDMapping) string {
+	decimal := func(v uint32) string { return strconv.FormatUint(uint64(v), 10) }
+	return decimal(m.ContainerID) + " " + decimal(m.HostID) + " " + decimal(m.Size)
+}
+
+// runHelper runs newuidmap(1) or newgidmap(1).
+func runHelper(helper string, pid int, list []specs.LinuxIDMapping) error {
+	args := []string{helper, strconv.Itoa(pid)}
+	for _, m := range list {
+		args = append(args, strings.Fields(mapLine(m))...)
+	}
+	path, err := findHelper(helper)
+	if err != nil {
+		return &diag.Error{Op: "run", Path: helper, Err: err,
+			Hint: "an ordinary user needs it for more than one mapping: install Debian's package uidmap"}
+	}
+	child, err := syscall.ForkExec(path, args, &syscall.ProcAttr{Files: []uintptr{0, 1, 2}})
+	if err != nil {
+		return &diag.Error{Op: "run", Path: path, Err: err}
+	}
+	if status := waitChild(child); status.ExitStatus() != 0 {
+		return &diag.Error{Op: strings.Join(args, " "), Err: unix.EPERM,
+			Hint: "is the range in /etc/subuid and /etc/subgid?"}
+	}
+	return nil
+}
+
+func findHelper(name string) (string, error) {
+	for _, dir := range []string{"/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/", "/usr/local/bin/"} {
+		if unix.Access(dir+name, unix.X_OK) == nil {
+			return dir + name, nil
+		}
+	}
+	return "", unix.ENOENT
+}
+
+// writeProc writes a file of /proc/PID in one write(2).
+func writeProc(pid int, file, value string) error {
+	path := "/proc/" + strconv.Itoa(pid) + "/" + file
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &diag.Error{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Write(fd, []byte(value)); err != nil {
+		return &diag.Error{Op: "write", Path: path, Err: err}
+	}
+	return nil
+}
+
+// inUserNamespace reports whether the caller is in a user namespace other than
+// the first, whose map covers all ids.
+func inUserNamespace() bool {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	f := strings.Fields(string(text))
+	return err == nil && !(len(f) == 3 && f[0] == "0" && f[1] == "0" && f[2] == "4294967295")
+}
+
+// rootless reports whether missing rights are to be expected.
+func (r *Runtime) rootless() bool {
+	switch r.Rootless {
+	case RootlessTrue:
+		return true
+	case RootlessFalse:
+		return false
+	}
+	return os.Geteuid() != 0 || inUserNamespace()
+}
+
+// timeOffsets words linux.timeOffsets for /proc/PID/timens_offsets.
+func timeOffsetLine(clock string, o specs.LinuxTimeOffset) string {
+	return clock + " " + strconv.FormatInt(o.Secs, 10) + " " + strconv.FormatUint(uint64(o.Nanosecs), 10)
+}

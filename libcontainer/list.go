@@ -1,0 +1,70 @@
+package libcontainer
+
+import (
+	"errors"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"ociruntime/internal/diag"
+)
+
+// List returns the state of every container below Root, by id. What cannot be
+// read is in the list as Broken, and its reason among problems. A Root that
+// does not exist holds no containers.
+func (r *Runtime) List() (list []State, problems []error, err error) {
+	root, err := r.openRoot()
+	if errors.Is(err, unix.ENOENT) {
+		return nil, nil, err
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	defer unix.Close(root)
+	names, err := r.ids()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, id := range names {
+		s, err := r.entry(root, id)
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+			continue // deleted meanwhile, or no container
+		}
+		if err != nil {
+			problems = append(problems, &diag.Error{Op: "load container", Path: id, Err: err})
+			s = &State{ID: id, Status: Broken}
+		}
+		list = append(list, *s)
+	}
+	return list, problems, nil
+}
+
+func (r *Runtime) ids() ([]string, error) {
+	dir, err := os.Open(r.Root)
+	if err != nil {
+		return nil, &diag.Error{Op: "open", Path: r.Root, Err: errors.Unwrap(err)}
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	names = slices.DeleteFunc(names, func(id string) bool { return checkID(id) != nil })
+	slices.Sort(names)
+	return names, err
+}
+
+func (r *Runtime) entry(root int, id string) (*State, error) {
+	c, err := r.openDir(root, id)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	if err := c.read(); err != nil {
+		return nil, err
+	}
+	s, err := c.state()
+	if err != nil {
+		return nil, err
+	}
+	s.Owner = c.owner()
+	return s, nil
+}

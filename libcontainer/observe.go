@@ -1,0 +1,105 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ociruntime/cgroups"
+	"ociruntime/internal/diag"
+	"ociruntime/internal/sys"
+	"ociruntime/nsenter"
+)
+
+// Small observations about processes and files, mostly to word failures.
+
+// isStage reports whether pid still is the stage and not yet the program: its
+// image is nowhere in a container, so nobody can pose as it.
+func isStage(pid int) bool {
+	exe, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
+	return err == nil && nsenter.IsImage(exe)
+}
+
+// describeStuck says what a process that does not answer is doing.
+func describeStuck(pid int) string {
+	stat, err := sys.Stat(pid)
+	if err != nil {
+		return "the process is gone"
+	}
+	var buf [128]byte
+	wchan, _ := sys.ReadSmall("/proc/"+strconv.Itoa(pid)+"/wchan", buf[:])
+	return fmt.Sprintf("process %d is in state %c, waiting in %q", pid, stat.State, wchan)
+}
+
+// stageDied words the end of a stage that had not finished.
+func stageDied(s *nsenter.Stage) error {
+	status := waitChild(s.Pid)
+	how := fmt.Sprintf("exited with status %d", status.ExitStatus())
+	if status.Signaled() {
+		how = "was killed by " + unix.SignalName(status.Signal())
+	}
+	return &diag.Error{Op: "container init", Err: errors.New(how), Code: "init-died"}
+}
+
+// died is stageDied with what the cgroup knows about it.
+func (b *birth) died() error {
+	err := stageDied(b.stage)
+	var e *diag.Error
+	if errors.As(err, &e) {
+		e.Hint = causeHint(b.group.Cause())
+	}
+	return err
+}
+
+// owner names the owner of the container's directory, as list shows him.
+func (c *container) owner() string {
+	var st unix.Stat_t
+	if unix.Fstat(c.dir, &st) != nil {
+		return ""
+	}
+	return userName(st.Uid)
+}
+
+// userName looks up uid in /etc/passwd; an unknown one is "#uid".
+func userName(uid uint32) string {
+	if uid == 0 {
+		return "root" // every list asks for it
+	}
+	text, _ := os.ReadFile("/etc/passwd")
+	id := strconv.FormatUint(uint64(uid), 10)
+	for line := range strings.Lines(string(text)) {
+		f := strings.Split(line, ":")
+		if len(f) > 2 && f[2] == id {
+			return f[0]
+		}
+	}
+	return "#" + id
+}
+
+// timeOffsets lists the clocks in a fixed order.
+func timeOffsets(m map[string]specs.LinuxTimeOffset) []nsenter.Offset {
+	var list []nsenter.Offset
+	for clock, o := range m {
+		list = append(list, nsenter.Offset{Clock: clock, Line: timeOffsetLine(clock, o)})
+	}
+	slices.SortFunc(list, func(a, b nsenter.Offset) int { return strings.Compare(a.Clock, b.Clock) })
+	return list
+}
+
+// indexed is field[i].
+func indexed(field string, i int) string { return field + "[" + strconv.Itoa(i) + "]" }
+
+func closeFD(fd int) {
+	if fd >= 0 {
+		unix.Close(fd)
+	}
+}
+
+// causeHint is what a cgroup knows about the end of its processes, if anything.
+func causeHint(c cgroups.Cause) string { return c.String() }

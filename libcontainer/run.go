@@ -1,0 +1,69 @@
+package libcontainer
+
+import (
+	"io"
+
+	"golang.org/x/sys/unix"
+
+	"ociruntime/internal/diag"
+)
+
+// Run creates and starts container id. In the foreground it forwards signals,
+// waits for the process, deletes the container, and returns the exit code:
+// the process's, or 128 and the signal that killed it.
+func (r *Runtime) Run(id string, o RunOptions) (code int, err error) {
+	if !o.Detach && !o.NoSubreaper {
+		// What the container leaves behind in our pid namespace becomes ours to reap.
+		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+			return 0, &diag.Error{Op: "prctl", Path: "PR_SET_CHILD_SUBREAPER", Err: err}
+		}
+	}
+	b, err := r.create(id, &o.CreateOptions, gateStatus)
+	if err != nil {
+		return 0, err
+	}
+	defer b.close()
+	defer b.terminal.restore()
+	var f *foreground
+	if !o.Detach {
+		f = newForeground(b.terminal)
+	}
+	if err := b.run(); err != nil || o.Detach {
+		return 0, err
+	}
+	b.unlock() // others may now act on the container, while we wait
+	code = f.supervise(b.stage)
+	b.terminal.restore()
+	if o.Keep {
+		return code, nil
+	}
+	return code, b.finish()
+}
+
+// run opens the gate of a stage that waits on the status socket.
+func (b *birth) run() error {
+	if err := b.runHooks("startContainer", Created); err != nil {
+		b.undo()
+		return err
+	}
+	if err := b.stage.Reply(b.late); err != nil {
+		b.undo()
+		return err
+	}
+	if _, err := b.stage.Next(b.runtime.timeout()); err != io.EOF {
+		err = b.explain(err)
+		b.undo()
+		return err
+	}
+	if err := b.runHooks("poststart", Running); err != nil {
+		b.undo()
+		return err
+	}
+	return nil
+}
+
+// finish deletes the container after its process has ended. Another command
+// may have done so already.
+func (b *birth) finish() error {
+	return b.runtime.Delete(b.id, true)
+}

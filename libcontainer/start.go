@@ -1,0 +1,148 @@
+package libcontainer
+
+import (
+	"errors"
+	"io"
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ociruntime/internal/diag"
+	"ociruntime/libcontainer/process"
+	"ociruntime/nsenter"
+)
+
+// Start runs the program of a created container, runtime.md#start:
+//
+//	startContainer hooks -> connect to the gate -> the stage goes on and
+//	execs, which hangs up -> poststart hooks
+//
+// Connecting is all it takes, so a start that is killed has either started
+// the container or not.
+func (r *Runtime) Start(id string) error {
+	c, err := r.loadLocked(id)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if err := c.startable(); err != nil {
+		return err
+	}
+	if err := c.runHooks("startContainer", Created); err != nil {
+		return c.abandon(err)
+	}
+	if err := c.openGate(); err != nil {
+		return err
+	}
+	if err := c.runHooks("poststart", Running); err != nil {
+		return c.abandon(err)
+	}
+	return nil
+}
+
+// startable refuses a container that is not in the status created.
+func (c *container) startable() error {
+	status, err := c.status()
+	if err != nil {
+		return err
+	}
+	switch status {
+	case Created:
+		return nil
+	case Running:
+		return &diag.Error{Path: c.id, Err: ErrStartRunning, Code: "not-created"}
+	case Stopped:
+		return &diag.Error{Path: c.id, Err: ErrStartStopped, Code: "not-created"}
+	}
+	return &diag.Error{Path: c.id, Err: errors.New("cannot start a container that is " + string(status)), Code: "not-created"}
+}
+
+// openGate lets the waiting stage go on, and returns once it has become the
+// program, or the reason why it could not.
+func (c *container) openGate() error {
+	gate, err := c.connectGate()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(gate)
+	_, err = nsenter.Next(gate, c.runtime.timeout())
+	var fault *nsenter.Fault
+	if errors.As(err, &fault) {
+		return c.explainFault(fault)
+	}
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if err := unix.Unlinkat(c.dir, gateFile, 0); err != nil && err != unix.ENOENT {
+		return &diag.Error{Op: "remove", Path: c.path(gateFile), Err: err}
+	}
+	return nil
+}
+
+// gateAddress reaches the gate through the open directory: the path to it may
+// be longer than the 107 bytes of a socket address.
+func (c *container) gateAddress() unix.Sockaddr {
+	return &unix.SockaddrUnix{Name: "/proc/self/fd/" + strconv.Itoa(c.dir) + "/" + gateFile}
+}
+
+// listenGate makes the gate, for the stage to inherit.
+func (c *container) listenGate() (int, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, &diag.Error{Op: "socket", Err: err}
+	}
+	if err = unix.Bind(fd, c.gateAddress()); err == nil {
+		err = unix.Listen(fd, 1)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, &diag.Error{Op: "listen", Path: c.path(gateFile), Err: err}
+	}
+	return fd, nil
+}
+
+func (c *container) connectGate() (int, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, &diag.Error{Op: "socket", Err: err}
+	}
+	if err := unix.Connect(fd, c.gateAddress()); err != nil {
+		unix.Close(fd)
+		return -1, &diag.Error{Op: "connect", Path: c.path(gateFile), Err: err}
+	}
+	return fd, nil
+}
+
+// explainFault words the fault of a stage that an earlier create left waiting;
+// the stage's image holds the words.
+func (c *container) explainFault(fault *nsenter.Fault) error {
+	program, err := nsenter.ReadImage("/proc/" + strconv.Itoa(c.Pid) + "/exe")
+	if err != nil {
+		return fault
+	}
+	config, configErr := c.config()
+	if configErr != nil {
+		return program.Explain(fault)
+	}
+	return explainExec(program.Explain(fault), config.Process, c.Pid)
+}
+
+// explainExec adds to the failure of an execve what is wrong with the program.
+func explainExec(err error, p *specs.Process, pid int) error {
+	root, openErr := unix.Open("/proc/"+strconv.Itoa(pid)+"/root", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if openErr != nil || p == nil {
+		return err
+	}
+	defer unix.Close(root)
+	return process.Explain(err, p, root)
+}
+
+// abandon destroys a container whose start has failed in a hook: runtime.md
+// asks for the rest of the lifecycle, poststop hooks included.
+func (c *container) abandon(cause error) error {
+	if err := c.destroy(); err != nil {
+		c.runtime.Log.Warnf("after %v: %v", cause, err)
+	}
+	return cause
+}

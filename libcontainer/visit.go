@@ -1,0 +1,95 @@
+package libcontainer
+
+import (
+	"io"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ociruntime/internal/diag"
+	"ociruntime/nsenter"
+)
+
+// visit is the way of another process, of exec or of a hook, into the
+// namespaces and the root of a container's process.
+type visit struct {
+	flags       uintptr // CLONE_NEW* to join
+	pidfd, root int
+	inner       struct{ pidfd, root nsenter.FD } // in the stage
+}
+
+// visit opens what a stage that is recorded in p needs to follow the
+// container's process. ErrNotRunning if there is none.
+func (c *container) visit(p *nsenter.Program) (*visit, error) {
+	pidfd, err := c.alive()
+	if err != nil {
+		return nil, err
+	}
+	path := "/proc/" + strconv.Itoa(c.Pid) + "/root"
+	root, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		unix.Close(pidfd)
+		return nil, &diag.Error{Op: "open", Path: path, Err: err}
+	}
+	v := &visit{flags: uintptr(c.Namespaces), pidfd: pidfd, root: root}
+	v.inner.pidfd, v.inner.root = p.Inherit(pidfd, "pidfd"), p.Inherit(root, "root")
+	return v, nil
+}
+
+func (v *visit) close() {
+	unix.Close(v.pidfd)
+	unix.Close(v.root)
+}
+
+// enter records the joins: all namespaces by one setns(2), which takes care of
+// the order, then the root, then a child, as a pid namespace is only entered
+// by being born in it. With CLONE_INTO_CGROUP in flags the child is also born
+// in cgroup.
+func (v *visit) enter(p *nsenter.Program, cgroup nsenter.FD, flags uint64) {
+	p.At("container namespaces")
+	if v.flags != 0 {
+		p.Setns(v.inner.pidfd, v.flags)
+	}
+	p.Fchdir(v.inner.root)
+	p.Chroot(".")
+	if v.flags&unix.CLONE_NEWUSER != 0 {
+		p.Setresgid(0)
+		p.Allow(unix.EINVAL)
+		p.Setresuid(0)
+		p.Allow(unix.EINVAL)
+	}
+	if v.flags&unix.CLONE_NEWPID != 0 || flags != 0 {
+		p.Fork(unix.CLONE_PARENT|flags, 0, cgroup, func(pid nsenter.Word) {
+			p.Send(nsenter.SyncForked, pid)
+			p.Exit(0)
+		})
+		p.Wait()
+	}
+}
+
+// forks reports whether enter leaves the work to a child.
+func (v *visit) forks(flags uint64) bool { return v.flags&unix.CLONE_NEWPID != 0 || flags != 0 }
+
+// adopt waits for the stage's child to be born, makes it what s stands for,
+// and lets it go on.
+func adopt(s *nsenter.Stage, timeout time.Duration) error {
+	event, err := s.Next(timeout)
+	if err == io.EOF {
+		return stageDied(s)
+	}
+	if err != nil {
+		return err
+	}
+	return adopted(s, event)
+}
+
+// adopted is adopt for a report that was read already.
+func adopted(s *nsenter.Stage, event nsenter.Event) error {
+	parent := s.Pid
+	if err := s.Adopt(int(event.Value)); err != nil {
+		return err
+	}
+	waitChild(parent)
+	return s.Reply([]byte{1})
+}
