@@ -1,12 +1,12 @@
 // Command runtime is an OCI low-level container runtime: it runs containers
 // from bundles for containerd, dockerd, podman, CRI-O, or by hand.
-package main
-
+//
 // The Go runtime would open files of the cgroup to size GOMAXPROCS, and
 // descriptors that are open must be the caller's or ours.
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
+package main
 
 import (
 	"os"
