@@ -17,8 +17,9 @@ func (g *Group) Cause() Cause {
 		}
 	}
 	if t := g.home("pids"); t != nil && t.Path != "/" {
-		c.ForksRefused = keyedUint(t.now("pids.events"), "max")
-		c.PidsLimit = t.pidsStats().Limit
+		if c.ForksRefused = keyedUint(t.now("pids.events"), "max"); c.ForksRefused > 0 {
+			c.PidsLimit = t.pidsStats().Limit
+		}
 	}
 	return c
 }
@@ -46,7 +47,7 @@ func (t *tree) oomV2(c *Cause) {
 }
 
 // oomV1: memory.oom_control counts kills (Linux 4.13) of the cgroup's own
-// processes; memory.failcnt is counted where a limit was reached.
+// processes; where a limit was reached is told by reached.
 func (t *tree) oomV1(c *Cause) {
 	c.OOMKills = keyedUint(t.now("memory.oom_control"), "oom_kill")
 	if c.OOMKills == 0 {
@@ -54,7 +55,7 @@ func (t *tree) oomV1(c *Cause) {
 	}
 	blamed := func(p string) bool {
 		for _, kind := range []string{"memory.", "memory.memsw."} {
-			if n, _ := parseUint(t.at(p, kind+"failcnt")); n > 0 {
+			if t.reached(p, kind) {
 				c.blame(t, p, kind+"limit_in_bytes", kind+"max_usage_in_bytes")
 				return true
 			}
@@ -64,6 +65,18 @@ func (t *tree) oomV1(c *Cause) {
 	if !blamed(t.Path) {
 		t.upwards(blamed)
 	}
+}
+
+// reached reports whether a version 1 limit has been: by the counter of refused
+// charges or, as that stays at zero on some kernels (6.18), by a peak so close to
+// the limit that no further huge page fitted.
+func (t *tree) reached(p, kind string) bool {
+	if n, _ := parseUint(t.at(p, kind+"failcnt")); n > 0 {
+		return true
+	}
+	limit, ok := parseUint(t.at(p, kind+"limit_in_bytes"))
+	peak, ok2 := parseUint(t.at(p, kind+"max_usage_in_bytes"))
+	return ok && ok2 && peak+min(2<<20, limit/8) >= limit
 }
 
 func (c *Cause) blame(t *tree, p, limit, peak string) {

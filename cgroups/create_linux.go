@@ -10,29 +10,31 @@ import (
 	"ociruntime/internal/diag"
 )
 
-// Create makes the cgroup in every hierarchy and writes the settings that must
-// be there before the first process. What exists already is used as it is, if
-// it is neither frozen nor holds processes. After an error everything is as
-// before the call. r may be nil.
+// Create is Make and Limit: what is needed before a first process may run freely.
 func (g *Group) Create(r *specs.LinuxResources) error {
+	if err := g.Make(r); err != nil {
+		return err
+	}
+	return g.Limit(r)
+}
+
+// Make makes the cgroup in every hierarchy and gives it the controllers that r
+// needs. What exists already is used as it is, if it is neither frozen nor
+// holds processes. A process may enter afterwards (Join), though nothing is
+// limited before Limit. After an error everything is as before the call. r may
+// be nil, here and elsewhere.
+func (g *Group) Make(r *specs.LinuxResources) error {
 	if r == nil {
 		r = &specs.LinuxResources{}
 	}
-	if err := g.create(r); err != nil {
+	if err := g.make(r); err != nil {
 		g.undo()
 		return err
-	}
-	for i := range g.trees {
-		g.trees[i].old = true
 	}
 	return nil
 }
 
-func (g *Group) create(r *specs.LinuxResources) error {
-	policy, err := compileDevices(r.Devices)
-	if err != nil {
-		return err
-	}
+func (g *Group) make(r *specs.LinuxResources) error {
 	if err := g.makeTrees(r); err != nil {
 		return err
 	}
@@ -45,9 +47,36 @@ func (g *Group) create(r *specs.LinuxResources) error {
 		}
 	}
 	if t := g.legacy("cpuset"); t != nil {
-		if err := t.fillCpuset(r.CPU); err != nil {
-			return err
-		}
+		return t.fillCpuset(r.CPU)
+	}
+	return nil
+}
+
+// Limit writes the settings and the device policy of a cgroup just made. It may
+// run in a goroutine while another clones the first process into what Join
+// returned, as long as that process waits for it. After an error the cgroup is
+// removed, unless a process has entered it; then that is left to Kill and Remove.
+func (g *Group) Limit(r *specs.LinuxResources) error {
+	if g.disabled {
+		return nil
+	}
+	if r == nil {
+		r = &specs.LinuxResources{}
+	}
+	if err := g.limit(r); err != nil {
+		g.undo()
+		return err
+	}
+	for i := range g.trees {
+		g.trees[i].old = true
+	}
+	return nil
+}
+
+func (g *Group) limit(r *specs.LinuxResources) error {
+	policy, err := compileDevices(r.Devices)
+	if err != nil {
+		return err
 	}
 	settings, err := g.settings(r, present)
 	if err != nil {
@@ -101,7 +130,9 @@ func (g *Group) makeTrees(r *specs.LinuxResources) error {
 		g.trees[kept] = *t
 		kept++
 	}
-	g.trees = g.trees[:kept]
+	if g.trees = g.trees[:kept]; kept == 0 {
+		g.mode = None
+	}
 	return nil
 }
 

@@ -46,7 +46,7 @@ var deviceCases = []struct {
 	{"allow all but one", []specs.LinuxDeviceCgroup{entry(true, "", -1, -1, ""), entry(false, "c", 10, 200, "rwm")}},
 	{"no hole into a denied range", []specs.LinuxDeviceCgroup{entry(true, "", -1, -1, ""), entry(false, "c", 10, -1, "rwm"), entry(true, "c", 10, 200, "rwm")}},
 	{"reading of a range and writing of a device in it", []specs.LinuxDeviceCgroup{denyAll, entry(true, "c", 10, -1, "r"), entry(true, "c", 10, 229, "w")}},
-	{"largest numbers", []specs.LinuxDeviceCgroup{denyAll, entry(true, "b", 1<<32-1, 1<<31, "rwm")}},
+	{"largest numbers", []specs.LinuxDeviceCgroup{denyAll, entry(true, "b", 1<<32-1, 1<<31, "rwm"), entry(true, "b", 4095, 1<<20-1, "rwm")}},
 }
 
 func TestDevices(t *testing.T) {
@@ -112,21 +112,27 @@ func run(code []instruction, kind byte, major, minor uint32, asked access) bool 
 		in := code[pc]
 		jump := false
 		switch in.op {
-		case opLoadWord:
+		case opLoad:
 			reg[in.dst] = context[in.jump]
-		case opMovReg:
+		case opMov:
 			reg[in.dst] = reg[in.src]
-		case opMovImm:
+		case opSet:
 			reg[in.dst] = uint32(in.imm)
-		case opAndImm:
+		case opAnd:
 			reg[in.dst] &= uint32(in.imm)
-		case opShiftImm:
+		case opOr:
+			reg[in.dst] |= reg[in.src]
+		case opLeft:
+			reg[in.dst] <<= uint32(in.imm)
+		case opRight:
 			reg[in.dst] >>= uint32(in.imm)
-		case opJumpNe:
+		case opIfEq:
+			jump = reg[in.dst] == uint32(in.imm)
+		case opIfNe:
 			jump = reg[in.dst] != uint32(in.imm)
-		case opJumpSet:
+		case opIfAny:
 			jump = reg[in.dst]&uint32(in.imm) != 0
-		case opJump:
+		case opGoto:
 			jump = true
 		case opExit:
 			return reg[r0] == 1
@@ -141,7 +147,7 @@ func run(code []instruction, kind byte, major, minor uint32, asked access) bool 
 
 // TestProgramDecides compares program and policy over random policies.
 func TestProgramDecides(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2))
+	random := newRandom()
 	for range 2000 {
 		policy := randomPolicy(random)
 		code := policy.program()
@@ -153,6 +159,8 @@ func TestProgramDecides(t *testing.T) {
 		}
 	}
 }
+
+func newRandom() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
 
 func randomPolicy(random *rand.Rand) *deviceRules {
 	policy := &deviceRules{allowAll: random.IntN(2) == 0}
@@ -308,7 +316,7 @@ func FuzzParseDeviceList(f *testing.F) {
 }
 
 func TestEncode(t *testing.T) {
-	in := []instruction{{opJumpNe, r3, 0, -2, 0x01020304}, {opMovReg, r3, r2, 0, 0}}
+	in := []instruction{{opIfNe, r3, 0, -2, 0x01020304}, {opMov, r3, r2, 0, 0}}
 	little := encode(in, binary.LittleEndian)
 	if want := "56 03 fe ff 04 03 02 01 bc 23 00 00 00 00 00 00"; fmt.Sprintf("% x", little) != want {
 		t.Errorf("little-endian: got % x, want %s", little, want)
@@ -322,21 +330,27 @@ func TestEncode(t *testing.T) {
 // text is the listing of an instruction for the golden file.
 func (in instruction) text() string {
 	switch in.op {
-	case opLoadWord:
+	case opLoad:
 		return fmt.Sprintf("r%d = ctx[%d]", in.dst, in.jump)
-	case opMovReg:
+	case opMov:
 		return fmt.Sprintf("r%d = r%d", in.dst, in.src)
-	case opMovImm:
+	case opSet:
 		return fmt.Sprintf("r%d = %d", in.dst, in.imm)
-	case opAndImm:
+	case opAnd:
 		return fmt.Sprintf("r%d &= %#x", in.dst, uint32(in.imm))
-	case opShiftImm:
+	case opOr:
+		return fmt.Sprintf("r%d |= r%d", in.dst, in.src)
+	case opLeft:
+		return fmt.Sprintf("r%d <<= %d", in.dst, in.imm)
+	case opRight:
 		return fmt.Sprintf("r%d >>= %d", in.dst, in.imm)
-	case opJumpNe:
+	case opIfEq:
+		return fmt.Sprintf("if r%d == %d skip %d", in.dst, uint32(in.imm), in.jump)
+	case opIfNe:
 		return fmt.Sprintf("if r%d != %d skip %d", in.dst, uint32(in.imm), in.jump)
-	case opJumpSet:
+	case opIfAny:
 		return fmt.Sprintf("if r%d & %#x skip %d", in.dst, uint32(in.imm), in.jump)
-	case opJump:
+	case opGoto:
 		return fmt.Sprintf("skip %d", in.jump)
 	}
 	return "exit"

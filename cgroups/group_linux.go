@@ -16,8 +16,9 @@ type Group struct {
 	scope string
 	trees []tree
 	// lenient: a cgroup that may not be made is done without, see Options.
-	lenient bool
-	late    []Setting // for Settle
+	lenient  bool
+	disabled bool
+	late     []Setting // for Settle
 }
 
 // tree is the Group in one hierarchy.
@@ -36,8 +37,9 @@ type Options struct {
 	Lenient bool
 }
 
-// Disabled returns a Group that does nothing at all (--cgroup-manager=disabled).
-func Disabled() *Group { return &Group{lenient: true} }
+// Disabled returns a Group that does nothing at all and ignores every limit
+// (--cgroup-manager=disabled).
+func Disabled() *Group { return &Group{disabled: true} }
 
 // New names the cgroup of container id, and looks which part of it exists
 // already. It creates nothing. An error has the field linux.cgroupsPath.

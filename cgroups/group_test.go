@@ -186,3 +186,55 @@ func signalOf(err error) syscall.Signal {
 	}
 	return exit.Sys().(syscall.WaitStatus).Signal()
 }
+
+func ownerOf(t *testing.T, path string) int {
+	info, err := os.Stat(path)
+	must(t, err)
+	return int(info.Sys().(*syscall.Stat_t).Uid)
+}
+
+// enter tries to start a process in g by clone(2) and returns the error.
+func enter(t *testing.T, g *Group) error {
+	t.Helper()
+	join, err := g.Join()
+	must(t, err)
+	defer join.Close()
+	c := exec.Command("/bin/true")
+	c.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: join.Dir}
+	err = c.Run()
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return err
+}
+
+func testRefusedJoin(t *testing.T) {
+	if os.Getenv(viewEnv) == "v1" {
+		t.Skip("clone into a cgroup needs version 2")
+	}
+	pod := newGroup(t, "pod")
+	must(t, pod.Create(nil))
+	threaded := newGroup(t, "pod/threaded")
+	must(t, threaded.Create(nil))
+	g := newGroup(t, "pod/invalid")
+	must(t, g.Create(nil))
+	for name := range strings.FieldsSeq(pod.unified().now("cgroup.subtree_control")) {
+		must(t, os.WriteFile(pod.unified().Dir()+"/cgroup.subtree_control", []byte("-"+name), 0)) // these need domains
+	}
+	must(t, os.WriteFile(threaded.unified().Dir()+"/cgroup.type", []byte("threaded"), 0))
+	err := g.ExplainJoin(enter(t, g))
+	if !errors.Is(err, syscall.EOPNOTSUPP) || !strings.Contains(err.Error(), `it is "domain invalid"`) || !strings.Contains(err.Error(), `/pod above it is "domain threaded"`) {
+		t.Errorf("entering an invalid domain: %v", err)
+	}
+	must(t, g.Remove(second))
+	must(t, threaded.Remove(second))
+	if strings.Contains(pod.unified().now("cgroup.controllers"), "hugetlb") || os.Getenv(viewEnv) == "v2" {
+		must(t, os.WriteFile(pod.unified().Dir()+"/cgroup.subtree_control", []byte("+"+strings.Fields(pod.unified().now("cgroup.controllers"))[0]), 0))
+		err = pod.ExplainJoin(enter(t, pod))
+		if !errors.Is(err, syscall.EBUSY) || !strings.Contains(err.Error(), "it has handed controllers down (") {
+			t.Errorf("entering a cgroup that is not a leaf: %v", err)
+		}
+	}
+	must(t, pod.Remove(second))
+}

@@ -84,3 +84,60 @@ func testDevices(t *testing.T) {
 		})
 	}
 }
+
+// testHugetlb: on this kind of host the hugetlb controller belongs to version 2,
+// which a hybrid view shows beside version 1.
+func testHugetlb(t *testing.T) {
+	g := newGroup(t, "huge")
+	size, _, _ := strings.Cut(pageSizes(), ", ")
+	if size == "" || size == "none" {
+		t.Skip("the kernel has no huge pages")
+	}
+	r := &specs.LinuxResources{HugepageLimits: []specs.LinuxHugepageLimit{{Pagesize: size, Limit: 64 << 20}}}
+	if os.Getenv(viewEnv) == "v1" {
+		if err := g.Create(r); !errors.Is(err, ErrNoController) {
+			t.Errorf("a controller that is mounted nowhere: %v", err)
+		}
+		return
+	}
+	must(t, g.Create(r))
+	for _, file := range []string{"hugetlb." + size + ".max", "hugetlb." + size + ".rsvd.max"} {
+		if got := g.unified().now(file); got != "67108864" {
+			t.Errorf("%s is %q", file, got)
+		}
+	}
+	must(t, g.Set(&specs.LinuxResources{Unified: map[string]string{"hugetlb." + size + ".max": "33554432"}}))
+	if got := g.unified().now("hugetlb." + size + ".max"); got != "33554432" {
+		t.Errorf("after a unified update: %q", got)
+	}
+	r.HugepageLimits[0].Pagesize = "3KB"
+	if err := g.Set(r); err == nil || !strings.Contains(err.Error(), "page sizes of this kernel: ") {
+		t.Errorf("a page size that does not exist: %v", err)
+	}
+	must(t, g.Remove(second))
+}
+
+func testUnified(t *testing.T) {
+	g := newGroup(t, "unified")
+	r := &specs.LinuxResources{Unified: map[string]string{"cgroup.max.descendants": "3"}}
+	if os.Getenv(viewEnv) == "v1" {
+		if err := g.Create(r); !errors.Is(err, ErrNoController) || !strings.Contains(err.Error(), "linux.resources.unified: ") {
+			t.Errorf("unified on version 1: %v", err)
+		}
+		return
+	}
+	must(t, g.Create(r))
+	if got := g.unified().now("cgroup.max.descendants"); got != "3" {
+		t.Errorf("cgroup.max.descendants is %q", got)
+	}
+	must(t, g.Remove(second))
+	r.Unified["bogus.limit"] = "1"
+	if err := newGroup(t, "unified").Create(r); !errors.Is(err, ErrNoController) {
+		t.Errorf("an unknown controller: %v", err)
+	}
+	delete(r.Unified, "bogus.limit")
+	r.Unified["cgroup.bogus"] = "1"
+	if err := newGroup(t, "unified").Create(r); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("an unknown file: %v", err)
+	}
+}

@@ -116,3 +116,13 @@ func TestInList(t *testing.T) {
 		}
 	}
 }
+
+func TestCommonAncestor(t *testing.T) {
+	for _, c := range [][3]string{
+		{"/a/b", "/a/c", "/a"}, {"/a", "/b", "/"}, {"/a/b", "/a/b/c", "/a/b"}, {"/ab", "/a", "/"}, {"/", "/x", "/"}, {"/a/b/c", "/a", "/a"},
+	} {
+		if got := commonAncestor(c[0], c[1]); got != c[2] {
+			t.Errorf("%s and %s: got %s, want %s", c[0], c[1], got, c[2])
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -95,6 +96,20 @@ func inView(t *testing.T) {
 		{"Busy", testBusy},
 		{"Limits", testLimits},
 		{"Devices", testDevices},
+		{"Set", testSet},
+		{"SetDevices", testSetDevices},
+		{"ProgramsLoad", testProgramsLoad},
+		{"Stats", testStats},
+		{"Cause", testCause},
+		{"CauseAbove", testCauseAbove},
+		{"Sub", testSub},
+		{"JoinAt", testJoinAt},
+		{"Chown", testChown},
+		{"Disabled", testDisabled},
+		{"RefusedJoin", testRefusedJoin},
+		{"Hugetlb", testHugetlb},
+		{"Unified", testUnified},
+		{"Lenient", testLenient},
 	} {
 		t.Run(c.name, c.test)
 	}
@@ -140,7 +155,13 @@ func newGroup(t *testing.T, name string) *Group {
 	defer h.Close()
 	g, err := h.New(name, testDir()+"/"+name, Options{})
 	must(t, err)
-	t.Cleanup(g.Close)
+	t.Cleanup(func() {
+		if t.Failed() { // a test that passes has cleaned up, which the end of inView checks
+			_ = g.Kill(time.Second)
+			_ = g.Remove(time.Second)
+		}
+		g.Close()
+	})
 	return g
 }
 

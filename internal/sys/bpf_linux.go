@@ -34,7 +34,12 @@ func ProgLoad(progType, attachType uint32, code []byte, license, name string, lo
 	if len(log) > 0 {
 		attr.logLevel, attr.logSize, attr.logBuf = 1, uint32(len(log)), address(&pins, log)
 	}
-	return bpf(unix.BPF_PROG_LOAD, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
+	for try := 0; ; try++ { // the verifier gives up with EAGAIN when a signal comes, and Go preempts with signals
+		fd, err := bpf(unix.BPF_PROG_LOAD, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
+		if err != unix.EAGAIN || try == 100 {
+			return fd, err
+		}
+	}
 }
 
 // ProgAttach attaches a program to the cgroup directory target, bpf(2)

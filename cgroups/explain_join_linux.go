@@ -1,0 +1,97 @@
+package cgroups
+
+import (
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ociruntime/internal/diag"
+)
+
+// ExplainJoin words why a process could not enter the Group: err is what
+// clone(2) with CLONE_INTO_CGROUP, or a write into a tasks file, has failed with.
+func (g *Group) ExplainJoin(err error) error {
+	t := g.unified()
+	if t == nil || g.mode == Hybrid && err == unix.ENOSPC {
+		t = g.legacy("cpuset")
+	}
+	if t == nil {
+		return err
+	}
+	e := &diag.Error{Op: "enter cgroup", Path: t.Dir(), Err: err, Code: "cgroup-join"}
+	switch {
+	case err == unix.EOPNOTSUPP:
+		e.Hint = t.whyInvalid()
+	case err == unix.EBUSY:
+		e.Hint = "it has handed controllers down (" + strings.TrimSpace(t.at(t.Path, "cgroup.subtree_control")) +
+			"), so processes can only be in cgroups below it"
+	case err == unix.ENOSPC:
+		e.Hint = t.whyNoCPU()
+	case err == unix.EAGAIN:
+		e.Hint = "pids.max is " + t.at(t.Path, "pids.max") + " and pids.current " + t.at(t.Path, "pids.current")
+	case denied(err):
+		e.Hint = t.whoMayMove()
+	}
+	return e
+}
+
+// whyInvalid: a cgroup below a threaded one is "domain invalid" until it is made
+// threaded too, and takes no processes, cgroup-v2.rst. The same comes of
+// processes that sit in a cgroup with children and controllers.
+func (t *tree) whyInvalid() string {
+	text := "it is " + `"` + t.at(t.Path, "cgroup.type") + `"`
+	for p := path.Dir(t.Path); p != "/"; p = path.Dir(p) {
+		kind := t.at(p, "cgroup.type")
+		if kind != "threaded" && kind != "domain threaded" && kind != "domain invalid" {
+			break
+		}
+		text += ", " + t.Mount + p + ` above it is "` + kind + `"`
+		if pids := parsePids(t.at(p, "cgroup.procs"), nil); len(pids) > 0 {
+			return text + " and holds " + describe(pids) + "; move them to a cgroup below"
+		}
+	}
+	return text
+}
+
+// whyNoCPU names the cpuset on the way up that is empty.
+func (t *tree) whyNoCPU() string {
+	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+		effective := t.at(t.Path, file+".effective")
+		if t.Controllers != "" {
+			effective = t.at(t.Path, file)
+		}
+		if effective == "" {
+			return file + " is empty; the parent cgroup has " + t.above(file)
+		}
+	}
+	return ""
+}
+
+// whoMayMove names the nearest common ancestor of the caller's cgroup and the
+// container's: moving a process needs the right to write its cgroup.procs,
+// cgroups(7) "delegation containment".
+func (t *tree) whoMayMove() string {
+	text, err := readFile(unix.AT_FDCWD, "/proc/self/cgroup")
+	if err != nil {
+		return ""
+	}
+	own, ok := unifiedPath(parseMembership(text))
+	if !ok {
+		return ""
+	}
+	common := commonAncestor(own, t.Path)
+	hint := "from " + t.Mount + own + " to there goes through " + t.Mount + common
+	var st unix.Stat_t
+	if unix.Fstatat(t.root, below(common)+"/cgroup.procs", &st, 0) == nil {
+		hint += ", which belongs to uid " + utoa(uint64(st.Uid))
+	}
+	return hint + "; systemd-run --user --scope gives a cgroup to start from"
+}
+
+func commonAncestor(a, b string) string {
+	for !within(b, a) {
+		a = path.Dir(a)
+	}
+	return a
+}
