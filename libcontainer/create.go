@@ -48,6 +48,9 @@ func (r *Runtime) Plan(w io.Writer, id string, o CreateOptions) error {
 // create brings container id to the status created. The container that it
 // returns is locked.
 func (r *Runtime) create(id string, o *CreateOptions, gate gateKind) (*birth, error) {
+	if err := keepDescriptors(o.PreserveFDs); err != nil {
+		return nil, err
+	}
 	b, err := r.newBirth(id, o, gate)
 	if err != nil {
 		return nil, err
@@ -149,6 +152,9 @@ func (b *birth) answer() error {
 		return b.stage.Reply([]byte{1})
 	case syncReady:
 		b.ready = true
+		if err := b.process.Grant(b.stage.Pid); err != nil {
+			return err
+		}
 		return b.welcome(b.process, event.Files, b.hasTerminal(), b.options.ConsoleSocket)
 	}
 	handled, err := b.rootfs.Handle(b.stage, event)
@@ -210,8 +216,10 @@ func (b *birth) undo() {
 	if b.created != nil {
 		<-b.created // the cgroup is no longer being made
 	}
-	b.group.Close()
 	c := b.container
+	if !b.hooked {
+		c.Hooks = nil // poststop hooks answer for those that ran before, runtime.md#lifecycle
+	}
 	if err := c.destroy(); err != nil {
 		b.runtime.Log.Warnf("container %s is left behind, delete --force will clean up: %v", b.id, err)
 	}

@@ -34,6 +34,9 @@ type execution struct {
 // The stage joins the namespaces, and its only child, born in them and in the
 // container's cgroup, becomes the program.
 func (r *Runtime) Exec(id string, o ExecOptions) (code int, err error) {
+	if err := keepDescriptors(o.PreserveFDs); err != nil {
+		return 0, err
+	}
 	c, err := r.load(id)
 	if err != nil {
 		return 0, err
@@ -172,6 +175,9 @@ func (x *execution) begin() (err error) {
 		case forks && event.Sync == nsenter.SyncForked:
 			err = adopted(x.stage, event)
 		case event.Sync == syncReady:
+			if err := x.process.Grant(x.stage.Pid); err != nil {
+				return err
+			}
 			err = x.welcome(x.process, event.Files, x.spec.Terminal, x.options.ConsoleSocket)
 			if err == nil {
 				err = x.stage.Reply(x.late)

@@ -1,0 +1,35 @@
+package libcontainer
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"ociruntime/internal/diag"
+)
+
+// keepDescriptors makes the first n descriptors from 3 on, and no others,
+// survive into the container process.
+//
+// A descriptor that the caller left open for us does not have FD_CLOEXEC, or it
+// would not be here; one that the Go runtime or we have opened always has. So a
+// caller who promises more descriptors than he has open is refused, instead of
+// getting ours: a directory of the host among them would be a way out of the
+// container. Whatever else was inherited, engines leave sockets open at 3 to 5,
+// ends with this process (CVE-2024-21626).
+func keepDescriptors(n int) error {
+	for fd := 3; fd < 3+n; fd++ {
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		if err == nil && flags&unix.FD_CLOEXEC != 0 {
+			err = unix.EBADF
+		}
+		if err != nil {
+			return &diag.Error{Op: fmt.Sprintf("unable to stat preserved-fd %d (of %d)", fd-3, n), Err: err,
+				Hint: fmt.Sprintf("descriptor %d was not open when the runtime was started", fd), Code: "preserved-fd"}
+		}
+	}
+	if err := unix.CloseRange(uint(3+n), ^uint(0)>>32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return &diag.Error{Op: "close_range", Err: err}
+	}
+	return nil
+}
