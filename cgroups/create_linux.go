@@ -31,6 +31,7 @@ func (g *Group) Make(r *specs.LinuxResources) error {
 		g.undo()
 		return err
 	}
+	g.taken = true
 	return nil
 }
 

@@ -18,6 +18,7 @@ type Group struct {
 	// lenient: a cgroup that may not be made is done without, see Options.
 	lenient  bool
 	disabled bool
+	taken    bool
 	late     []Setting // for Settle
 }
 
@@ -103,9 +104,10 @@ func (g *Group) Mode() Mode { return g.mode }
 
 // Location returns what Load needs. Between New and Create it already says
 // which elements of the paths do not exist yet, so a Location saved before
-// Create is enough to clean up after a crash in the middle of it.
+// Create is enough to clean up after a crash in the middle of it. Save it again
+// after Create, and use the new one to clean up when Create has failed.
 func (g *Group) Location() Location {
-	l := Location{Mode: g.mode, Scope: g.scope, Places: make([]Place, len(g.trees))}
+	l := Location{Mode: g.mode, Scope: g.scope, Taken: g.taken, Places: make([]Place, len(g.trees))}
 	for i := range g.trees {
 		l.Places[i] = g.trees[i].Place
 	}
@@ -114,7 +116,7 @@ func (g *Group) Location() Location {
 
 // Load returns the Group at a Location. Nothing is opened until it is needed.
 func Load(l Location) *Group {
-	g := &Group{mode: l.Mode, scope: l.Scope, trees: make([]tree, len(l.Places))}
+	g := &Group{mode: l.Mode, scope: l.Scope, taken: l.Taken, trees: make([]tree, len(l.Places))}
 	for i, place := range l.Places {
 		g.trees[i] = tree{Place: place, root: -1, dir: -1, old: true}
 	}

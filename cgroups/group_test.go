@@ -95,9 +95,18 @@ func testNotEmpty(t *testing.T) {
 	g := newGroup(t, "taken")
 	must(t, g.Create(nil))
 	c := inside(t, g, "exec sleep 100")
-	err := newGroup(t, "taken").Create(nil)
+	loser := newGroup(t, "taken")
+	err := loser.Create(nil)
 	if !errors.Is(err, ErrNotEmpty) || !strings.Contains(err.Error(), "container's cgroup is not empty: 1 process(es) found") {
 		t.Errorf("create in a cgroup with a process: %v", err)
+	}
+	// Cleaning up after the failure must not touch the one that was first.
+	if err := Load(loser.Location()).Kill(second); !errors.Is(err, ErrNoCgroup) {
+		t.Errorf("kill of somebody else's cgroup: %v", err)
+	}
+	must(t, Load(loser.Location()).Remove(second))
+	if pids, err := g.Procs(); err != nil || len(pids) != 1 {
+		t.Errorf("the first container has processes %v, %v", pids, err)
 	}
 	must(t, c.Process.Kill())
 	_ = c.Wait()

@@ -12,10 +12,11 @@ import (
 // Kill sends SIGKILL to every process of the cgroup and of those below it, and
 // makes sure they can act on it: a frozen cgroup is thawed. It does not wait
 // for them to be gone, Remove does. timeout bounds the freezing where the
-// kernel has no cgroup.kill (before Linux 5.14, and version 1).
+// kernel has no cgroup.kill (before Linux 5.14, and version 1). A cgroup that
+// was there before and that Make did not take is not ours to kill: ErrNoCgroup.
 func (g *Group) Kill(timeout time.Duration) error {
 	t := g.census()
-	if t == nil {
+	if t == nil || !g.taken && t.Made == 0 {
 		return ErrNoCgroup
 	}
 	if t.Path == "/" {

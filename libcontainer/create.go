@@ -194,6 +194,7 @@ func (b *birth) publish() error {
 	if err := b.setProcess(b.stage.Pid); err != nil {
 		return err
 	}
+	b.container.Cgroup = b.group.Location()
 	if err := b.save(); err != nil {
 		return err
 	}
@@ -220,6 +221,7 @@ func (b *birth) undo() {
 	if !b.hooked {
 		c.Hooks = nil // poststop hooks answer for those that ran before, runtime.md#lifecycle
 	}
+	c.Cgroup = b.group.Location() // the journal's may name a cgroup that turned out to be another container's
 	if err := c.destroy(); err != nil {
 		b.runtime.Log.Warnf("container %s is left behind, delete --force will clean up: %v", b.id, err)
 	}

@@ -29,7 +29,7 @@ func decodeCgroupsPlace(d *json.Decoder, v *cgroups.Place) {
 }
 
 func decodeCgroupsLocation(d *json.Decoder, v *cgroups.Location) {
-	for d.Object("mode places scope", 1<<0); d.More(); {
+	for d.Object("mode places scope taken", 1<<0); d.More(); {
 		switch d.Name() {
 		case "mode":
 			d.Once(0)
@@ -46,6 +46,9 @@ func decodeCgroupsLocation(d *json.Decoder, v *cgroups.Location) {
 		case "scope":
 			d.Once(2)
 			v.Scope = d.String()
+		case "taken":
+			d.Once(3)
+			v.Taken = d.Bool()
 		default:
 			d.Unknown()
 		}
@@ -133,6 +136,10 @@ func appendCgroupsLocation(dst []byte, v *cgroups.Location) []byte {
 	if v.Scope != "" {
 		dst = json.AppendName(dst, "scope")
 		dst = json.AppendString(dst, v.Scope)
+	}
+	if v.Taken {
+		dst = json.AppendName(dst, "taken")
+		dst = json.AppendBool(dst, v.Taken)
 	}
 	return append(dst, '}')
 }
