@@ -188,7 +188,9 @@ func FuzzDecodeProcess(f *testing.F) {
 	})
 }
 
-func tooDeep(raw []byte) bool { return strings.Count(string(raw), "[")+strings.Count(string(raw), "{") > 500 }
+func tooDeep(raw []byte) bool {
+	return strings.Count(string(raw), "[")+strings.Count(string(raw), "{") > 500
+}
 
 // compare decodes raw into reference, first as encoding/json/v2 does - exact
 // case, no duplicates, strict UTF-8 - and then, if raw leaves it no room for its

@@ -12,6 +12,7 @@ const (
 	CodeNotFound diag.Code = "config-not-found" // no config.json in the bundle
 	CodeInvalid  diag.Code = "config-invalid"   // a value that the runtime-spec or the kernel forbids
 	CodeUnknown  diag.Code = "config-unknown"   // a property that nothing reads
+	CodeWarning  diag.Code = "config-warning"   // allowed, but without the expected effect
 )
 
 // Problems is everything that is wrong, in the order of the runtime-spec. It
