@@ -180,8 +180,6 @@ func (l *lister) line(i int) string {
 		return fmt.Sprintf("%s = %s", l.word(o.args[1]), l.source(o.args[0]))
 	case o.kind == kindCheck && o.args[1] == 0 && o.skip == 0:
 		return "fault: " + l.notes[i].meaning
-	case o.kind == kindCheck && o.args[1] == 0 && o.skip == 0:
-		return "fault: " + l.notes[i].meaning
 	case o.kind == kindCheck && o.args[1] == 0:
 		return fmt.Sprintf("skip to %d", to)
 	case o.kind == kindCheck:

@@ -2,71 +2,336 @@ package rootfs
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ociruntime/internal/diag"
 	"ociruntime/nsenter"
 )
 
-// unknownOption words an option that nothing understands.
-func unknownOption(field, name, where string) error {
-	e := &diag.Error{Field: field, Op: "unknown option", Path: name, Err: errors.New("not known for " + where)}
-	if near := nearOption(name); near != "" {
-		e.Hint = `did you mean "` + near + `"?`
+// Explain adds to a fault of the stage what can be seen of its cause, while the
+// stage still holds what it worked on. Errors of others are returned as they are.
+func (r *Rootfs) Explain(s *nsenter.Stage, err error) error {
+	var e *diag.Error
+	if !errors.As(err, &e) || e.Hint != "" {
+		return err
 	}
-	return e
+	x := explainer{Rootfs: r, stage: s, e: e, m: r.mountOf(e.Field)}
+	if better := x.explain(); better != nil {
+		return better
+	}
+	return err
 }
 
-// nearOption returns the known option that name may be a misspelling of, or "".
-func nearOption(name string) string {
-	best, least := "", 3
-	for _, option := range MountOptions() {
-		if d := distance(name, option); d < least && d < len(name) {
-			best, least = option, d
+// mountOf returns the entry of mounts that field lies in, or nil.
+func (r *Rootfs) mountOf(field string) *mount {
+	index, ok := strings.CutPrefix(field, "mounts[")
+	if !ok {
+		return nil
+	}
+	index, _, _ = strings.Cut(index, "]")
+	i, err := strconv.Atoi(index)
+	if err != nil || i >= len(r.mounts) {
+		return nil
+	}
+	return &r.mounts[i]
+}
+
+type explainer struct {
+	*Rootfs
+	stage *nsenter.Stage
+	e     *diag.Error
+	m     *mount // whose field is blamed, or nil
+}
+
+// explain returns the error in better words, or nil.
+func (x *explainer) explain() error {
+	is := func(op string, errno unix.Errno) bool { return x.e.Op == op && errors.Is(x.e.Err, errno) }
+	switch {
+	case x.e.Op == "fsconfig":
+		return x.fsconfig()
+	case is("fsopen", unix.ENODEV):
+		return x.hint("this kernel knows no such file system")
+	case is("fsmount", unix.EPERM) || is("fsopen", unix.EPERM):
+		return x.newFSDenied()
+	case is("openat2", unix.ELOOP) && x.m != nil && x.m.strict(), is("openat2", unix.ENOTDIR) && x.m != nil && x.m.strict():
+		return x.notOrdinary()
+	case x.m != nil && errors.Is(x.e.Err, unix.ENOTDIR):
+		return x.mismatch()
+	case x.m != nil && errors.Is(x.e.Err, unix.EROFS):
+		return x.hint("the mountpoint /" + x.m.dest + " is missing in the image, and its file system is read-only")
+	case x.m != nil && is("openat2", unix.ENOENT):
+		return x.dangling()
+	case is("mount_setattr", unix.EPERM) && x.m != nil:
+		return x.locked()
+	case is("mount_setattr", unix.ENOSYS):
+		return x.hint("needs Linux 5.12")
+	case is("open_tree", unix.EINVAL) && x.m != nil:
+		return x.hint("the mount there is unbindable, or has mounts on it that only rbind may take along")
+	case is("pivot_root", unix.EINVAL):
+		return x.hint("the host's root is an initramfs, or no mount point at all: see --no-pivot")
+	case x.e.Field == "process.terminal" && is("openat2", unix.ENOENT):
+		return x.hint("a terminal needs a mount of type devpts on /dev/pts")
+	case x.e.Field == "linux.maskedPaths" && is("openat2", unix.ENOENT):
+		return x.hint("container's /dev/null is invalid: missing, but needed to mask files")
+	case x.e.Field == "/dev" && (errors.Is(x.e.Err, unix.ELOOP) || errors.Is(x.e.Err, unix.ENOTDIR)):
+		return &diag.Error{Field: "root.path", Path: "/dev", Err: errDevLink,
+			Hint: "and no mount covers it; devices would be made where it leads to"}
+	}
+	return nil
+}
+
+// hint returns the error with a hint added.
+func (x *explainer) hint(text string) error {
+	e := *x.e
+	e.Hint = text
+	return &e
+}
+
+// fsconfig quotes the kernel's own log of the file system's context.
+func (x *explainer) fsconfig() error {
+	log := x.kernelLog()
+	if _, name, ok := strings.Cut(log, "Unknown parameter '"); ok && x.m != nil {
+		name, _, _ = strings.Cut(name, "'")
+		return unknownOption(x.e.Field, name, x.m.fstype, fsOptions(x.m.fstype)...)
+	}
+	if log == "" && errors.Is(x.e.Err, unix.EPERM) {
+		return x.newFSDenied()
+	}
+	if log == "" {
+		return nil
+	}
+	return x.hint(log)
+}
+
+// kernelLog reads the messages of the context, "e text" a line (fsopen(2)).
+func (x *explainer) kernelLog() string {
+	fd, err := x.stage.File(x.context)
+	if err != nil {
+		return ""
+	}
+	defer unix.Close(fd)
+	var lines []string
+	buf := make([]byte, 4096)
+	for {
+		n, err := unix.Read(fd, buf)
+		if err != nil || n == 0 {
+			return strings.Join(lines, "; ")
+		}
+		text := strings.TrimSpace(string(buf[:n]))
+		if len(text) > 2 && text[1] == ' ' {
+			text = text[2:]
+		}
+		lines = append(lines, text)
+	}
+}
+
+// newFSDenied explains why a user namespace may not have a new procfs or sysfs.
+func (x *explainer) newFSDenied() error {
+	if x.m == nil || !x.in.Userns {
+		return nil
+	}
+	switch x.m.fstype {
+	case "proc":
+		covered := x.mountsBelow("/proc")
+		if len(covered) == 0 {
+			return x.hint("a new procfs needs a pid namespace of the container's own user namespace")
+		}
+		return x.hint("the kernel refuses a new procfs here because the outer /proc is partly covered: " + strings.Join(covered, ", "))
+	case "sysfs":
+		return x.hint("a new sysfs needs a network namespace of the container's own; bind the host's /sys instead")
+	case "mqueue":
+		return x.hint("a new mqueue needs an ipc namespace of the container's own")
+	}
+	return nil
+}
+
+// mountsBelow lists mounts of the stage's namespace below dir, four at most.
+func (x *explainer) mountsBelow(dir string) []string {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(x.stage.Pid) + "/mountinfo")
+	if err != nil {
+		return nil
+	}
+	var list []string
+	for line := range strings.Lines(string(data)) {
+		fields := strings.Fields(line)
+		if len(fields) < 5 || fields[4] == dir || !below(fields[4], dir) {
+			continue
+		}
+		if len(list) == 4 {
+			return append(list, "...")
+		}
+		list = append(list, unescape(fields[4]))
+	}
+	return list
+}
+
+// notOrdinary words a /proc, /sys or /dev that is a link or a file.
+func (x *explainer) notOrdinary() error {
+	return &diag.Error{Field: x.m.field + ".destination", Path: "/" + x.m.dest,
+		Err: errNotOrdinary, Hint: "in the image it is " + x.inRoot(x.m.dest)}
+}
+
+// mismatch tells what is at both ends of a mount that wants a file where a
+// directory is, or the other way round.
+func (x *explainer) mismatch() error {
+	m := x.m
+	if at, ok := x.fileAbove(m.dest); ok {
+		return &diag.Error{Field: m.field + ".destination", Path: "/" + m.dest, Err: unix.ENOTDIR,
+			Hint: at + " is a file in the container's root, so nothing can be below it"}
+	}
+	source := "a new " + m.fstype
+	if m.family == familyBind {
+		source = m.source + ", " + describe(unix.AT_FDCWD, m.source, m.sourceNofollow)
+	}
+	return &diag.Error{Field: m.field, Op: "mount", Path: "/" + m.dest, Err: unix.ENOTDIR,
+		Hint: "cannot put " + source + ", onto " + x.inRoot(m.dest)}
+}
+
+// fileAbove returns the part of path that is no directory.
+func (x *explainer) fileAbove(path string) (string, bool) {
+	root, err := x.stage.File(x.root)
+	if err != nil {
+		return "", false
+	}
+	defer unix.Close(root)
+	for dir := directory(path); dir != ""; dir = directory(dir) {
+		st, err := statInRoot(root, dir)
+		if err == nil {
+			return "/" + dir, st.Mode&unix.S_IFMT != unix.S_IFDIR
 		}
 	}
-	return best
+	return "", false
 }
 
-// distance is the number of insertions, deletions, changes and swaps of
-// neighbours between a and b.
-func distance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
+func statInRoot(root int, path string) (unix.Stat_t, error) {
+	var st unix.Stat_t
+	fd, err := unix.Openat2(root, path, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot})
+	if err != nil {
+		return st, err
 	}
-	for j := range rows[0] {
-		rows[0][j] = j
+	defer unix.Close(fd)
+	return st, unix.Fstat(fd, &st)
+}
+
+// inRoot describes what is at path in the container's root.
+func (x *explainer) inRoot(path string) string {
+	root, err := x.stage.File(x.root)
+	if err != nil {
+		return "/" + path
 	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			change := 1
-			if a[i-1] == b[j-1] {
-				change = 0
-			}
-			d := min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+change)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				d = min(d, rows[i-2][j-2]+1)
-			}
-			rows[i][j] = d
+	defer unix.Close(root)
+	return describe(root, path, true)
+}
+
+// dangling words a destination that cannot be made since a link is in its way.
+func (x *explainer) dangling() error {
+	root, err := x.stage.File(x.root)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(root)
+	for path := x.m.dest; path != ""; path = directory(path) {
+		what := describe(root, path, true)
+		if strings.HasPrefix(what, "a symbolic link") {
+			return &diag.Error{Field: x.m.field + ".destination", Path: "/" + x.m.dest, Err: unix.ENOENT,
+				Hint: "/" + path + " is " + what + ", which does not exist in the image"}
 		}
 	}
-	return rows[len(a)][len(b)]
+	return nil
 }
 
-// MountOptions lists the options this runtime gives a meaning to, sorted; all
-// others are for the file system.
-func MountOptions() []string {
-	return []string{
-		"async", "atime", "bind", "copy-symlink", "defaults", "dest-nofollow", "dev", "diratime", "dirsync", "exec", "idmap",
-		"iversion", "lazytime", "loud", "mand", "noatime", "nodev", "nodiratime", "noexec", "noiversion", "nolazytime", "nomand",
-		"norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "ratime", "rbind", "rdev", "rdiratime", "relatime",
-		"remount", "rexec", "ridmap", "rnoatime", "rnodev", "rnodiratime", "rnoexec", "rnorelatime", "rnostrictatime", "rnosuid",
-		"rnosymfollow", "ro", "rprivate", "rrelatime", "rro", "rrw", "rshared", "rslave", "rstrictatime", "rsuid", "rsymfollow",
-		"runbindable", "rw", "shared", "silent", "slave", "src-nofollow", "strictatime", "suid", "symfollow", "sync", "tmpcopyup",
-		"unbindable",
+// locked names the flags that a user namespace may not clear.
+func (x *explainer) locked() error {
+	var fs unix.Statfs_t
+	if x.m.family != familyBind || unix.Statfs(x.m.source, &fs) != nil {
+		return nil
 	}
+	var names []string
+	for _, f := range []struct {
+		flag int64
+		name string
+	}{
+		{unix.ST_RDONLY, "ro"}, {unix.ST_NOSUID, "nosuid"}, {unix.ST_NODEV, "nodev"}, {unix.ST_NOEXEC, "noexec"},
+		{unix.ST_NOATIME, "noatime"}, {unix.ST_RELATIME, "relatime"},
+	} {
+		if fs.Flags&f.flag != 0 {
+			names = append(names, f.name)
+		}
+	}
+	return x.hint("a user namespace may not change the flags that the mount of " + x.m.source + " came with: " + strings.Join(names, ","))
 }
 
-// Explain adds to a fault of the stage what can be seen now.
-func (r *Rootfs) Explain(s *nsenter.Stage, err error) error { return err }
+// describe says in words what path is: its type and, as an engine may have made
+// it by mistake, whether it is an empty directory and how old.
+func describe(dir int, path string, nofollow bool) string {
+	flags := unix.O_PATH | unix.O_CLOEXEC
+	how := &unix.OpenHow{Flags: uint64(flags)}
+	if dir != unix.AT_FDCWD {
+		how.Resolve = inRoot
+	}
+	if nofollow {
+		how.Flags |= unix.O_NOFOLLOW
+	}
+	fd, err := unix.Openat2(dir, path, how)
+	if err != nil {
+		return "missing"
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return "unreadable"
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return describeDirectory(fd)
+	case unix.S_IFLNK:
+		buf := make([]byte, unix.PathMax)
+		n, _ := unix.Readlinkat(fd, "", buf)
+		return "a symbolic link to " + string(buf[:max(n, 0)])
+	case unix.S_IFREG:
+		return "a file"
+	}
+	return "a special file"
+}
+
+func describeDirectory(fd int) string {
+	names, err := os.ReadDir("/proc/self/fd/" + strconv.Itoa(fd))
+	if err != nil || len(names) > 0 {
+		return "a directory"
+	}
+	text := "an empty directory"
+	var stx unix.Statx_t
+	if unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_BTIME, &stx) == nil && stx.Mask&unix.STATX_BTIME != 0 {
+		age := time.Since(time.Unix(stx.Btime.Sec, 0)).Round(time.Second)
+		text += " made " + age.String() + " ago"
+	}
+	return text
+}
+
+// fsName is the type of the file system that path is on.
+func fsName(path string) string {
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return "unknown"
+	}
+	best, name := "", "unknown"
+	for line := range strings.Lines(string(data)) {
+		first, second, _ := strings.Cut(line, " - ")
+		fields := strings.Fields(first)
+		if len(fields) < 5 {
+			continue
+		}
+		at := unescape(fields[4])
+		if len(at) >= len(best) && (at == "/" || below(filepath.Clean(path), at)) {
+			best = at
+			name, _, _ = strings.Cut(second, " ")
+		}
+	}
+	return name
+}

@@ -209,7 +209,7 @@ func (c *container) record(r *Rootfs) *nsenter.Program {
 	r.Finish(p)
 	p.At("process")
 	e := p.FindProgram([]string{"/bin/sh"}, "", []string{"sh", "-c", c.script}, []string{"PATH=/bin"})
-	p.CloseRange(nsenter.Number(4), 0)
+	p.CloseRange(nsenter.Number(3), unix.CLOSE_RANGE_CLOEXEC)
 	p.Execve(e)
 	return p
 }

@@ -75,7 +75,7 @@ func (r *Rootfs) refuseProc(fd nsenter.FD) {
 
 // refuse is the opposite of Program.Require.
 func (r *Rootfs) refuse(w nsenter.Word, mask, value uint64, meaning string) {
-	r.p.When(w, mask, value, func() { r.p.Require(w, 0, 1, meaning) }, nil)
+	r.p.When(w, mask, value, func() { r.p.Stop(meaning) }, nil)
 }
 
 // open opens path below the root into fd, after making what is missing of it.
