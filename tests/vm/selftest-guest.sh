@@ -166,8 +166,12 @@ rootless_checks() {
 # criu_checks RUNTIME: a counter goes on counting where it was.
 criu_checks() {
   local name=${1##*/} dir=$work/${1##*/}-criu env='' before after
-  # glibc registers restartable sequences with the kernel, which CRIU can read back from Linux 5.13 on.
-  [[ $(uname -r) != 5.10.* ]] || env='"GLIBC_TUNABLES=glibc.pthread.rseq=0"'
+  # glibc registers restartable sequences with the kernel. Before Linux 5.13 CRIU can neither read them back from a
+  # process, nor take leave of its own while it becomes one.
+  if [[ $(uname -r) = 5.10.* ]]; then
+    export GLIBC_TUNABLES=glibc.pthread.rseq=0
+    env="\"GLIBC_TUNABLES=$GLIBC_TUNABLES\""
+  fi
   # shellcheck disable=SC2016 # for the container's shell
   bundle "$dir" ".process.env += [$env]" \
     'i=0; while :; do i=$((i+1)); echo $i >/tmp/new; busybox mv /tmp/new /tmp/counter; sleep 0.05; done'
