@@ -1,9 +1,6 @@
 package seccomp
 
 import (
-	"encoding/binary"
-	"errors"
-
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -79,40 +76,45 @@ func wantsGuard(fallback uint32) bool {
 // the kernel. (It is 38 nearly everywhere, 89 on MIPS.)
 const answerENOSYS = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 
-// Offsets in struct seccomp_data.
-const (
-	offsetNumber = 0
-	offsetArch   = 4
-)
-
-const (
-	opLoad    = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
-	opEqual   = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
-	opGreater = unix.BPF_JMP | unix.BPF_JGT | unix.BPF_K
-	opAtLeast = unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K
-	opReturn  = unix.BPF_RET | unix.BPF_K
-)
-
 // guard returns the program to put in front of the filter for these
 // architectures.
-func guard(limits []limit) ([]byte, error) {
-	var g assembler
-	g.add(opLoad, offsetArch, next, next)
-	for i := range limits {
+func guard(limits []limit) []instruction {
+	g := layout{}
+	const filter = 0 // the label of what lies behind
+	answer := g.place(instruction{code: opReturn, k: answerENOSYS})
+	next := filter
+	for i := len(limits) - 1; i >= 0; i-- {
 		l := &limits[i]
+		var block int
 		switch {
 		case l.abi.base == x32Bit && find(limits, l.abi.audit, 0) != nil:
-			// Told apart from x86_64 in the block of that one.
+			continue // told apart from x86_64 in the block of that one
 		case l.abi.audit == unix.AUDIT_ARCH_X86_64:
-			g.x86(find(limits, l.abi.audit, 0), find(limits, l.abi.audit, x32Bit))
+			amd64 := g.above(find(limits, l.abi.audit, 0), answer, filter)
+			x32 := g.above(find(limits, l.abi.audit, x32Bit), answer, filter)
+			block = g.jump(opAtLeast, x32Bit, x32, amd64)
 		default:
-			g.block(l.abi.audit, func() { g.above(l) })
+			block = g.above(l, answer, filter)
 		}
+		block = g.follow(opLoad, offsetNumber, block)
+		next = g.jump(opEqual, l.abi.audit, block, next)
 	}
-	g.add(unix.BPF_JMP|unix.BPF_JA, 1, next, next) // none of them: over the answer
-	g.answer = len(g.code)
-	g.add(opReturn, answerENOSYS, next, next)
-	return g.bytes()
+	g.follow(opLoad, offsetArch, next)
+	return g.program()
+}
+
+// above goes to answer for numbers above the limit that are not private. An ABI
+// without limit is one the filter does not have: it knows what to do.
+func (g *layout) above(l *limit, answer, filter int) int {
+	if l == nil {
+		return filter
+	}
+	label := g.jump(opGreater, l.newest, answer, filter)
+	if l.abi.privateHigh != 0 {
+		label = g.jump(opAtLeast, l.abi.base+l.abi.privateLow, filter, label)
+		label = g.jump(opGreater, l.abi.base+l.abi.privateHigh, answer, label)
+	}
+	return label
 }
 
 func find(limits []limit, audit, base uint32) *limit {
@@ -122,90 +124,4 @@ func find(limits []limit, audit, base uint32) *limit {
 		}
 	}
 	return nil
-}
-
-// Where a jump goes. Any other value is the index of an instruction.
-const (
-	next   = -1 // the following instruction
-	answer = -2 // return ENOSYS
-	filter = -3 // libseccomp's program, right behind the guard
-)
-
-type instruction struct {
-	code   uint16
-	k      uint32
-	jt, jf int
-}
-
-type assembler struct {
-	code   []instruction
-	answer int
-}
-
-func (g *assembler) add(code uint16, k uint32, jt, jf int) {
-	g.code = append(g.code, instruction{code, k, jt, jf})
-}
-
-// block wraps what is done for one audit architecture. The accumulator holds
-// the architecture before it, and after it if it was another one.
-func (g *assembler) block(audit uint32, body func()) {
-	test := len(g.code)
-	g.add(opEqual, audit, next, next)
-	g.add(opLoad, offsetNumber, next, next)
-	body()
-	g.code[test].jf = len(g.code)
-}
-
-// above ends a block: ENOSYS above the newest call, unless it is private.
-func (g *assembler) above(l *limit) {
-	if l.abi.privateHigh != 0 {
-		g.add(opGreater, l.abi.base+l.abi.privateHigh, answer, next)
-		g.add(opAtLeast, l.abi.base+l.abi.privateLow, filter, next)
-	}
-	g.add(opGreater, l.newest, answer, filter)
-}
-
-// x86 handles the two ABIs that share an audit architecture. Either may be nil:
-// libseccomp then answers its calls as those of a foreign architecture.
-func (g *assembler) x86(amd64, x32 *limit) {
-	g.block(unix.AUDIT_ARCH_X86_64, func() {
-		test := len(g.code)
-		g.add(opAtLeast, x32Bit, filter, filter)
-		if amd64 != nil {
-			g.code[test].jf = next
-			g.above(amd64)
-		}
-		if x32 != nil {
-			g.code[test].jt = len(g.code)
-			g.above(x32)
-		}
-	})
-}
-
-// bytes resolves the jumps, which count from the following instruction and
-// have eight bits.
-func (g *assembler) bytes() ([]byte, error) {
-	out := make([]byte, 0, len(g.code)*instructionSize)
-	for i, in := range g.code {
-		jt, jf := g.distance(i, in.jt), g.distance(i, in.jf)
-		if jt < 0 || jf < 0 || jt > 255 || jf > 255 {
-			return nil, errors.New("bug: too many architectures for the ENOSYS guard")
-		}
-		out = binary.NativeEndian.AppendUint16(out, in.code)
-		out = append(out, byte(jt), byte(jf))
-		out = binary.NativeEndian.AppendUint32(out, in.k)
-	}
-	return out, nil
-}
-
-func (g *assembler) distance(from, to int) int {
-	switch to {
-	case next:
-		return 0
-	case answer:
-		to = g.answer
-	case filter:
-		to = len(g.code)
-	}
-	return to - from - 1
 }

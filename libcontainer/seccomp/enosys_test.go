@@ -13,17 +13,7 @@ const passed = unix.SECCOMP_RET_TRACE | 77
 // guardFor builds a guard in front of a filter that always answers passed.
 func guardFor(t *testing.T, limits ...limit) []byte {
 	t.Helper()
-	front, err := guard(limits)
-	if err != nil {
-		t.Fatal(err)
-	}
-	behind := assembler{}
-	behind.add(opReturn, passed, next, next)
-	rest, err := behind.bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return append(front, rest...)
+	return assemble(append(guard(limits), instruction{code: opReturn, k: passed}))
 }
 
 func limitOf(t *testing.T, name specs.Arch, numbers ...int32) limit {

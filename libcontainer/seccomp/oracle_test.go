@@ -26,14 +26,14 @@ func expected(p *specs.LinuxSeccomp, name string, args [6]uint64, wordMask uint6
 
 func allHold(conditions []specs.LinuxSeccompArg, args [6]uint64, wordMask uint64) bool {
 	for _, c := range conditions {
-		if !holds(c, args[c.Index]&wordMask) {
+		if !conditionHolds(c, args[c.Index]&wordMask) {
 			return false
 		}
 	}
 	return true
 }
 
-func holds(c specs.LinuxSeccompArg, v uint64) bool {
+func conditionHolds(c specs.LinuxSeccompArg, v uint64) bool {
 	switch c.Op {
 	case specs.OpNotEqual:
 		return v != c.Value

@@ -63,12 +63,12 @@ func child(words []string) int {
 	if filter.Notify {
 		answerNotification(fd, 4711)
 	}
-	fmt.Println(outcome(tid, result))
+	fmt.Println(ending(tid, result))
 	return 0
 }
 
-// outcome waits for the call's result or for the thread's death.
-func outcome(tid int, result chan string) string {
+// ending waits for the call's result or for the thread's death.
+func ending(tid int, result chan string) string {
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
 		select {
 		case r := <-result:

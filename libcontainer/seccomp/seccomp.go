@@ -17,6 +17,7 @@
 //	plan    entries of syscalls[] -> rules libseccomp can take    plan.go
 //	compile rules -> BPF                                          compile_*.go
 //	guard   ENOSYS for calls newer than the profile               enosys.go
+//	compact the same in a third of the instructions               compact.go, layout.go
 //	cache   the same profile never compiled twice                 encode.go, cache_linux.go
 //
 // The stage loads the bytes as the last thing before execve(2).
@@ -37,9 +38,6 @@ type Filter struct {
 	Flags   uint64 // SECCOMP_FILTER_FLAG_*; has NEW_LISTENER when Notify is set
 	Notify  bool   // a rule asks the listener: the call returns an fd for listenerPath
 }
-
-// instructionSize is sizeof(struct sock_filter).
-const instructionSize = 8
 
 // Instructions is the length seccomp(2) wants in struct sock_fprog.
 func (f *Filter) Instructions() int { return len(f.Program) / instructionSize }
