@@ -194,7 +194,7 @@ func libOperator(word specs.LinuxSeccompOperator) libseccomp.ScmpCompareOp {
 		return libseccomp.CompareGreaterEqual
 	case specs.OpGreaterThan:
 		return libseccomp.CompareGreater
-	case specs.OpMaskedEqual: // value is the mask, valueTwo what must be left
+	case specs.OpMaskedEqual: // value is the mask, valueTwo what to compare with under it
 		return libseccomp.CompareMaskedEqual
 	}
 	return libseccomp.CompareInvalid

@@ -159,7 +159,6 @@ func TestFilterSurvivesEncoding(t *testing.T) {
 
 func FuzzDecodeProfile(f *testing.F) {
 	f.Add(appendProfile(nil, sample()))
-	f.Add(appendProfile(nil, dockerProfile(f)))
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := decodeProfile(b)
