@@ -80,7 +80,36 @@ func (b *birth) load() (err error) {
 	} else {
 		b.config, b.raw, err = spec.Load(b.bundle)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	for _, w := range spec.Warnings(b.config) {
+		b.runtime.Log.Warnf("%s", w)
+	}
+	return spec.Validate(b.config, spec.Host{
+		Rootless:      os.Geteuid() != 0,
+		SystemdCgroup: b.runtime.CgroupManager == Systemd,
+		Shared:        b.shared(),
+	})
+}
+
+// shared lists the namespaces that are to be joined by path and are the
+// runtime's own: what is set in them is set for the host.
+func (b *birth) shared() []specs.LinuxNamespaceType {
+	var list []specs.LinuxNamespaceType
+	for _, n := range b.linux().Namespaces {
+		if n.Path == "" {
+			continue
+		}
+		var theirs, ours unix.Stat_t
+		if unix.Stat(n.Path, &theirs) != nil || unix.Stat("/proc/self/ns/"+string(namespaceType(n.Type)), &ours) != nil {
+			continue // opening it will say why
+		}
+		if theirs.Dev == ours.Dev && theirs.Ino == ours.Ino {
+			list = append(list, n.Type)
+		}
+	}
+	return list
 }
 
 func (b *birth) linux() *specs.Linux {

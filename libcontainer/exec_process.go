@@ -21,7 +21,7 @@ import (
 func (x *execution) execProcess() (*specs.Process, error) {
 	o := x.options
 	if o.ProcessFile != "" {
-		return readProcess(o.ProcessFile)
+		return readProcess(o.ProcessFile, x.config)
 	}
 	if len(o.Args) == 0 {
 		return nil, &diag.Error{Err: errors.New("exec args cannot be empty"), Code: "usage"}
@@ -53,7 +53,7 @@ func (x *execution) execProcess() (*specs.Process, error) {
 	return &p, x.setUser(&p)
 }
 
-func readProcess(path string) (*specs.Process, error) {
+func readProcess(path string, config *specs.Spec) (*specs.Process, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, &diag.Error{Op: "open", Path: path, Err: errors.Unwrap(err)}
@@ -62,7 +62,7 @@ func readProcess(path string) (*specs.Process, error) {
 	if err != nil {
 		return nil, &diag.Error{Op: "read", Path: path, Err: err}
 	}
-	return p, nil
+	return p, spec.ValidateProcess("", p, config)
 }
 
 // mergeEnv appends the variables of add, each replacing one of the same name.
