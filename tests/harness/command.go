@@ -20,6 +20,7 @@ import (
 // Output that is not redirected goes to files, not pipes: a container that
 // outlives the call keeps them open, and nobody must wait for it.
 type Command struct {
+	Binary  string   // the runtime under test
 	Args    []string // without the program's name
 	Dir     string   // working directory; the Env's when empty
 	Env     []string // whole environment; the test's own when nil
@@ -30,8 +31,7 @@ type Command struct {
 	Attr    syscall.SysProcAttr // session, controlling terminal, credentials, ...
 	Timeout time.Duration
 
-	env    *Env
-	binary string
+	env *Env
 }
 
 // Result is what a call left for its caller to see.
@@ -52,7 +52,7 @@ func (e *Env) Command(args ...string) *Command {
 // BareCommand prepares a call with exactly these arguments.
 func (e *Env) BareCommand(args ...string) *Command {
 	e.T.Helper()
-	return &Command{Args: args, Dir: e.Dir, Timeout: Timeout(), env: e, binary: Binary(e.T)}
+	return &Command{Args: args, Dir: e.Dir, Timeout: Timeout(), env: e, Binary: Binary(e.T)}
 }
 
 // Call runs the runtime with these arguments, --root in front, to its end.
@@ -73,7 +73,7 @@ func (c *Command) Start() *Process {
 	t := c.env.T
 	t.Helper()
 	p := &Process{t: t, timeout: c.Timeout, args: c.Args}
-	p.cmd = exec.Command(c.binary, c.Args...)
+	p.cmd = exec.Command(c.Binary, c.Args...)
 	p.cmd.Dir = c.Dir
 	p.cmd.Env = append(c.environ(), tokenEnv+"="+c.env.token)
 	p.cmd.ExtraFiles = c.Files
@@ -87,10 +87,10 @@ func (c *Command) Start() *Process {
 	p.pidfd = -1
 	attr.PidFD = &p.pidfd
 	p.cmd.SysProcAttr = &attr
-	if err := p.cmd.Start(); err != nil {
-		t.Fatalf("start %s: %v", c.binary, err)
-	}
 	t.Cleanup(p.finish)
+	if err := p.cmd.Start(); err != nil {
+		t.Fatalf("start %s: %v", c.Binary, err)
+	}
 	return p
 }
 
@@ -172,10 +172,12 @@ func (p *Process) kill() {
 
 // finish closes what Start opened, at the end of the test.
 func (p *Process) finish() {
-	if p.result == nil {
-		p.kill()
+	if p.cmd.Process != nil {
+		if p.result == nil {
+			p.kill()
+		}
+		unix.Close(p.pidfd)
 	}
-	unix.Close(p.pidfd)
 	for _, f := range []*os.File{p.stdout, p.stderr} {
 		if f != nil {
 			f.Close()
@@ -190,11 +192,17 @@ func (p *Process) Stdout() string { return readAll(p.stdout) }
 // Stderr is Stdout's twin.
 func (p *Process) Stderr() string { return readAll(p.stderr) }
 
-// WaitStdout waits until the captured output contains the text.
+// WaitStdout waits until the captured output contains the text. A call that
+// fails first ends the test.
 func (p *Process) WaitStdout(text string) {
 	p.t.Helper()
-	if err := Eventually(p.timeout, func() bool { return strings.Contains(p.Stdout(), text) }); err != nil {
-		p.t.Fatalf("%s: no %q on stdout in %s; stdout %q, stderr %q", p, text, p.timeout, p.Stdout(), p.Stderr())
+	failed := false
+	err := Eventually(p.timeout, func() bool {
+		failed = !p.Running() && p.Wait().Code != 0
+		return strings.Contains(p.Stdout(), text) || failed
+	})
+	if err != nil || !strings.Contains(p.Stdout(), text) {
+		p.t.Fatalf("%s: no %q on stdout; stdout %q, stderr %q", p, text, p.Stdout(), p.Stderr())
 	}
 }
 

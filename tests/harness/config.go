@@ -61,9 +61,9 @@ func Args(args ...string) Edit {
 // Shell runs a script with the root file system's /bin/sh.
 func Shell(script string) Edit { return Args("sh", "-c", script) }
 
-// Forever is a program that ends only by a signal it handles no differently
-// from any other: SIGTERM and SIGINT end it too, although it is PID 1.
-var Forever = Shell(`trap 'exit 0' TERM INT; while :; do sleep 1000 & wait $!; done`)
+// Forever is a program that runs until it is told to end. It says "ready" once
+// SIGTERM ends it with exit code 0, although it may be PID 1.
+var Forever = Shell(`trap 'exit 0' TERM; echo ready; while :; do sleep 1000 & wait $!; done`)
 
 // Mounted appends mounts.
 func Mounted(mounts ...specs.Mount) Edit {

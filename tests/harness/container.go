@@ -47,7 +47,14 @@ func (e *Env) Run(b *Bundle, flags ...string) Result {
 func (e *Env) RunCommand(b *Bundle, flags ...string) *Command {
 	e.T.Helper()
 	args := append([]string{"run", "--bundle", b.Dir}, flags...)
-	return e.Command(append(args, e.ID())...)
+	c := e.Command(append(args, e.ID())...)
+	e.T.Cleanup(func() {
+		// A test that ends early says one thing, not a list of leaks as well.
+		if e.T.Failed() {
+			e.Call("delete", "--force", c.ID())
+		}
+	})
+	return c
 }
 
 // Stdout runs the bundle in the foreground, expects exit code 0 and silence on
@@ -69,13 +76,24 @@ func (e *Env) Create(b *Bundle, flags ...string) *Container {
 	return e.Adopt(e.Command(append(args, e.ID())...), b)
 }
 
+// ID is the id of a command made by RunCommand or by the caller with the id last.
+func (c *Command) ID() string { return c.Args[len(c.Args)-1] }
+
+// Container describes a container that exists already, and deletes it by force
+// at the end of the test.
+func (e *Env) Container(id string, b *Bundle) *Container {
+	e.T.Helper()
+	c := &Container{ID: id, Bundle: b, env: e}
+	e.T.Cleanup(c.discard)
+	return c
+}
+
 // Adopt runs a create or detached run whose last argument is the id, and
 // returns its container.
 func (e *Env) Adopt(create *Command, b *Bundle) *Container {
 	e.T.Helper()
-	c := &Container{ID: create.Args[len(create.Args)-1], Bundle: b, env: e}
+	c := e.Container(create.ID(), b)
 	c.create = create.Start()
-	e.T.Cleanup(c.discard)
 	if r := c.create.Wait(); r.Code != 0 {
 		e.T.Fatal(r)
 	}

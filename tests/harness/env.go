@@ -19,8 +19,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"ociruntime/tests/require"
 	"ociruntime/tests/view"
@@ -92,4 +96,24 @@ func (e *Env) File(name string) string { return filepath.Join(e.Dir, name) }
 func (e *Env) next(prefix string) string {
 	e.serial++
 	return fmt.Sprintf("%s%d", prefix, e.serial)
+}
+
+// Mount mounts a file system of the kind on dir, in this view only, until the
+// test ends.
+func (e *Env) Mount(kind, dir string, options ...string) {
+	e.T.Helper()
+	must(e.T, unix.Mount(kind, dir, kind, 0, strings.Join(options, ",")))
+	e.Unmount(dir)
+}
+
+// Unmount lets the test end with an umount of dir, which the test has mounted.
+func (e *Env) Unmount(dir string) {
+	e.T.Helper()
+	e.mounts = append(e.mounts, dir)
+	e.T.Cleanup(func() {
+		if err := unix.Unmount(dir, 0); err != nil {
+			e.T.Errorf("umount %s: %v", dir, err)
+		}
+		e.mounts = slices.DeleteFunc(e.mounts, func(point string) bool { return point == dir })
+	})
 }

@@ -25,11 +25,11 @@ func TestLeftovers(t *testing.T) {
 	must(t, os.MkdirAll(filepath.Join(env.Root, "id"), 0o700))
 	must(t, unix.Mount("tmpfs", bundle.Path("mnt"), "tmpfs", 0, ""))
 	sleeper := env.BareCommand("sleep", "1000")
-	sleeper.binary = "/bin/busybox"
+	sleeper.Binary = "/bin/busybox"
 	marked := sleeper.Start()
 
 	rooted := env.BareCommand("/bin/sleep", "1000")
-	rooted.binary = "/bin/busybox"
+	rooted.Binary = "/bin/busybox"
 	rooted.Attr.Chroot = bundle.Rootfs()
 	rooted.Dir, rooted.Env = "/", []string{}
 	inside := rooted.Start()

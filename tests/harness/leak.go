@@ -40,7 +40,7 @@ func (e *Env) checkLeaks() {
 // now, containers that are still meant to be there included.
 func (e *Env) Leftovers() []string {
 	var left []string
-	for _, pid := range e.processes() {
+	for _, pid := range e.Processes() {
 		left = append(left, "process "+view.Describe(pid))
 	}
 	mounts, _ := view.Mounts("/proc/self/mountinfo")
@@ -61,15 +61,15 @@ func (e *Env) Leftovers() []string {
 
 // clean removes by force what the runtime under test left.
 func (e *Env) clean() {
-	for _, pid := range e.processes() {
+	for _, pid := range e.Processes() {
 		_ = unix.Kill(pid, unix.SIGKILL) // it may be gone already
 	}
 	_ = view.Unmount(func(m view.Mount) bool { return view.Within(m.Point, e.Dir) })
 	_ = Eventually(leakGrace, func() bool { return len(view.RemoveCgroups(e.token+"-")) == 0 })
 }
 
-// processes returns the live processes of this test.
-func (e *Env) processes() []int {
+// Processes returns the live processes of this test.
+func (e *Env) Processes() []int {
 	return slices.DeleteFunc(view.Processes(), func(pid int) bool {
 		return !view.Alive(pid) || slices.Contains(e.holders, pid) || !e.owns(pid)
 	})

@@ -71,3 +71,11 @@ func waitExit(pid int, timeout time.Duration) error {
 	defer unix.Close(fd)
 	return WaitReadable(fd, timeout)
 }
+
+// MountsChanged tells whether the mount namespace has changed since the
+// mountinfo file was opened or last asked about, proc_pid_mounts(5).
+func MountsChanged(mountinfo *os.File) (bool, error) {
+	fds := []unix.PollFd{{Fd: int32(mountinfo.Fd()), Events: unix.POLLPRI}}
+	_, err := unix.Poll(fds, 0)
+	return fds[0].Revents&unix.POLLPRI != 0, err
+}

@@ -81,17 +81,31 @@ func Userns(t testing.TB) {
 	}
 }
 
+// WithoutCapability needs the tests to lack a capability, as they do in many
+// virtual machines and containers.
+func WithoutCapability(t testing.TB, name string, number uint) {
+	t.Helper()
+	if hasCapability(t, number) {
+		skip(t, "without:"+name, "needs a caller without "+name)
+	}
+}
+
 // Capability needs the capability to be effective for the tests themselves.
 func Capability(t testing.TB, name string, number uint) {
+	t.Helper()
+	if !hasCapability(t, number) {
+		skip(t, "capability:"+name, "needs "+name)
+	}
+}
+
+func hasCapability(t testing.TB, number uint) bool {
 	t.Helper()
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var sets [2]unix.CapUserData
 	if err := unix.Capget(&header, &sets[0]); err != nil {
 		t.Fatal(err)
 	}
-	if sets[number/32].Effective&(1<<(number%32)) == 0 {
-		skip(t, "capability:"+name, "needs "+name)
-	}
+	return sets[number/32].Effective&(1<<(number%32)) != 0
 }
 
 // Filesystem needs the kernel to know the file system type.
@@ -108,6 +122,14 @@ func Filesystem(t testing.TB, name string) {
 		}
 	}
 	skip(t, "filesystem:"+name, "needs the file system "+name)
+}
+
+// File needs a file that the kernel offers only with some feature.
+func File(t testing.TB, path string) {
+	t.Helper()
+	if _, err := os.Stat(path); err != nil {
+		skip(t, "file:"+path, "needs "+path)
+	}
 }
 
 // Program needs a program of the host, and returns its path.

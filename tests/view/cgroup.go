@@ -71,13 +71,13 @@ func CgroupDirs(pid string) (map[string]string, error) {
 	return dirs, nil
 }
 
-// CgroupsNamed returns every directory below /sys/fs/cgroup whose name holds
-// the text. Plain directories on the tmpfs that v1 hierarchies are mounted on
+// CgroupsNamed returns every directory below /sys/fs/cgroup with the text in
+// its name or in the name of a parent. Plain directories on the tmpfs that v1 hierarchies are mounted on
 // count too: a runtime that does not check what it writes to makes such.
 func CgroupsNamed(text string) []string {
 	var found []string
 	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.IsDir() && strings.Contains(entry.Name(), text) {
+		if err == nil && entry.IsDir() && strings.Contains(path, text) {
 			found = append(found, path)
 		}
 		return nil // a cgroup that vanished meanwhile is no concern
@@ -90,9 +90,18 @@ func CgroupsNamed(text string) []string {
 func RemoveCgroups(text string) []string {
 	found := CgroupsNamed(text)
 	for _, dir := range slices.Backward(found) {
+		if isTmpfs(dir) {
+			_ = os.RemoveAll(dir) // plain files: rmdir(2) alone would not do
+			continue
+		}
 		_ = os.Remove(dir)
 	}
 	return found
+}
+
+func isTmpfs(dir string) bool {
+	var fs unix.Statfs_t
+	return unix.Statfs(dir, &fs) == nil && fs.Type == unix.TMPFS_MAGIC
 }
 
 func isCgroup2(dir string) bool {
