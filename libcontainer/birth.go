@@ -2,10 +2,7 @@ package libcontainer
 
 import (
 	"errors"
-	"os"
-	"path"
 	"strconv"
-	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -15,7 +12,6 @@ import (
 	"ociruntime/libcontainer/process"
 	"ociruntime/nsenter"
 	"ociruntime/rootfs"
-	"ociruntime/spec"
 )
 
 // gateKind says where the stage waits for start.
@@ -70,183 +66,6 @@ func (r *Runtime) newBirth(id string, o *CreateOptions, gate gateKind) (*birth, 
 	return b, nil
 }
 
-// load reads and checks config.json.
-func (b *birth) load() (err error) {
-	if b.bundle, err = bundlePath(b.options.Bundle); err != nil {
-		return err
-	}
-	if b.options.ConfigFile != "" {
-		b.config, b.raw, err = spec.LoadFile(b.options.ConfigFile)
-	} else {
-		b.config, b.raw, err = spec.Load(b.bundle)
-	}
-	if err != nil {
-		return err
-	}
-	for _, w := range spec.Warnings(b.config) {
-		b.runtime.Log.Warnf("%s", w)
-	}
-	return spec.Validate(b.config, spec.Host{
-		Rootless:      os.Geteuid() != 0,
-		SystemdCgroup: b.runtime.CgroupManager == Systemd,
-		Shared:        b.shared(),
-	})
-}
-
-// shared lists the namespaces that are to be joined by path and are the
-// runtime's own: what is set in them is set for the host.
-func (b *birth) shared() []specs.LinuxNamespaceType {
-	var list []specs.LinuxNamespaceType
-	for _, n := range b.linux().Namespaces {
-		if n.Path == "" {
-			continue
-		}
-		var theirs, ours unix.Stat_t
-		if unix.Stat(n.Path, &theirs) != nil || unix.Stat("/proc/self/ns/"+string(namespaceType(n.Type)), &ours) != nil {
-			continue // opening it will say why
-		}
-		if theirs.Dev == ours.Dev && theirs.Ino == ours.Ino {
-			list = append(list, n.Type)
-		}
-	}
-	return list
-}
-
-func (b *birth) linux() *specs.Linux {
-	if b.config.Linux == nil {
-		b.config.Linux = &specs.Linux{}
-	}
-	return b.config.Linux
-}
-
-// nameCgroup decides where the container's cgroup is.
-func (b *birth) nameCgroup() error {
-	if b.runtime.CgroupManager == NoCgroups {
-		b.group = cgroups.Disabled()
-		return nil
-	}
-	host, err := cgroups.Detect()
-	if err != nil {
-		return err
-	}
-	defer host.Close()
-	b.group, err = host.New(b.id, b.linux().CgroupsPath, cgroups.Options{Lenient: b.runtime.rootless()})
-	if err != nil {
-		return err
-	}
-	for _, place := range b.group.Location().Places {
-		if place.Controllers != "" {
-			b.tasks++
-		}
-	}
-	return nil
-}
-
-// planNamespaces opens the namespaces to join and decides how to get into all.
-func (b *birth) planNamespaces() (err error) {
-	var list []nsenter.Namespace
-	for i, n := range b.linux().Namespaces {
-		list = append(list, nsenter.Namespace{Type: namespaceType(n.Type), Path: n.Path, Field: indexed("linux.namespaces", i) + ".path"})
-	}
-	b.entry, err = nsenter.Enter(list, timeOffsets(b.linux().TimeOffsets))
-	return err
-}
-
-// has reports whether the config lists a namespace of this type, and whether
-// it is a new one.
-func (b *birth) has(t specs.LinuxNamespaceType) (listed, isNew bool) {
-	for _, n := range b.linux().Namespaces {
-		if n.Type == t {
-			return true, n.Path == ""
-		}
-	}
-	return false, false
-}
-
-func (b *birth) isNew(t specs.LinuxNamespaceType) bool {
-	_, isNew := b.has(t)
-	return isNew
-}
-
-// planRootfs checks root and mounts.
-func (b *birth) planRootfs() (err error) {
-	b.rootfs, err = rootfs.New(rootfs.Input{
-		Config:   b.config,
-		Bundle:   b.bundle,
-		MountNS:  b.isNew(specs.MountNamespace),
-		Userns:   b.inUserNamespace(),
-		Rootless: os.Geteuid() != 0,
-		NoPivot:  b.options.NoPivot,
-		Console:  b.hasTerminal(),
-		Cgroup:   b.cgroupView(),
-	})
-	return err
-}
-
-// inUserNamespace reports whether the container has another user namespace
-// than the runtime.
-func (b *birth) inUserNamespace() bool {
-	listed, _ := b.has(specs.UserNamespace)
-	return listed
-}
-
-// cgroupView is what a mount of type cgroup shows.
-func (b *birth) cgroupView() rootfs.Cgroup {
-	v := rootfs.Cgroup{Namespace: b.isNew(specs.CgroupNamespace)}
-	for _, p := range b.group.Location().Places {
-		if p.Controllers == "" {
-			v.Unified = p.Dir()
-			continue
-		}
-		names := strings.Split(strings.TrimPrefix(p.Controllers, "name="), ",")
-		h := rootfs.Hierarchy{Name: strings.Join(names, ","), Dir: p.Dir()}
-		if len(names) > 1 {
-			h.Links = names
-		}
-		v.V1 = append(v.V1, h)
-	}
-	return v
-}
-
-// planProcess checks process and what the container has of it.
-func (b *birth) planProcess() error {
-	filter, err := b.runtime.filter(b.linux().Seccomp)
-	if err != nil {
-		return err
-	}
-	in := process.Input{
-		Process:      b.config.Process,
-		Userns:       b.inUserNamespace(),
-		UIDMappings:  b.linux().UIDMappings,
-		GIDMappings:  b.linux().GIDMappings,
-		Hostname:     b.config.Hostname,
-		Domainname:   b.config.Domainname,
-		Personality:  b.linux().Personality,
-		MemoryPolicy: b.linux().MemoryPolicy,
-		Seccomp:      filter,
-	}
-	in.SetgroupsDenied = in.Userns && os.Geteuid() != 0 && !needsHelper(in.GIDMappings, os.Getegid())
-	if !b.options.NoNewKeyring {
-		in.Keyring = "_ses." + b.id
-	}
-	var warnings []string
-	b.process, warnings, err = process.New(in)
-	for _, w := range warnings {
-		b.runtime.Log.Warnf("%s", w)
-	}
-	return err
-}
-
-// hasEarlyHooks reports whether the stage must wait before it changes its root.
-func (b *birth) hasEarlyHooks() bool {
-	for _, kind := range earlyHooks {
-		if len(hooksOf(b.config.Hooks, kind)) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // adjustOOM sets the badness of the stage, which the process inherits. Not to
 // be allowed to lower it is no reason to fail: engines ask for it everywhere.
 func (b *birth) adjustOOM() error {
@@ -262,111 +81,6 @@ func (b *birth) adjustOOM() error {
 		return &diag.Error{Field: "process.oomScoreAdj", Err: err}
 	}
 	return nil
-}
-
-// journal is the record as it is before anything exists.
-func (b *birth) journal() *record {
-	rec := &record{
-		Version:     recordVersion,
-		ID:          b.id,
-		Bundle:      b.bundle,
-		Rootfs:      b.rootfs.Path(),
-		Created:     now(),
-		Annotations: b.config.Annotations,
-		Cgroup:      b.group.Location(),
-		Hooks:       hookKinds(b.config.Hooks),
-		PidNS:       b.isNew(specs.PIDNamespace),
-	}
-	for _, n := range b.linux().Namespaces {
-		rec.Namespaces |= uint64(namespaceType(n.Type).Flag())
-	}
-	return rec
-}
-
-// compose records the stage's Program, in the order in which things depend on
-// each other. gate is where it waits in the end.
-func (b *birth) compose(gate nsenter.FD) {
-	p := b.program
-	p.At("")
-	if !b.runtime.rootless() {
-		p.Prctl(unix.PR_SET_DUMPABLE, 0) // nobody may ptrace(2) what we are (CVE-2016-9962)
-	}
-	b.entry.Emit(p)
-	b.composeCgroups(p)
-	b.entry.Late(p)
-	if b.isNew(specs.NetworkNamespace) {
-		composeLoopback(p)
-	}
-	b.rootfs.Mounts(p)
-	if b.hasEarlyHooks() {
-		p.At("hooks")
-		p.Send(syncMounted, 0)
-		p.Wait()
-	}
-	b.rootfs.Pivot(p)
-	var master nsenter.FD
-	var inside process.Descriptors
-	if b.hasTerminal() {
-		master, inside.Console = b.rootfs.Console(p)
-	}
-	if b.process.NeedsProc() {
-		inside.Proc = b.rootfs.Proc(p)
-	}
-	b.rootfs.Finish(p)
-	b.process.Setup(p, inside)
-	b.composeReady(p, b.process, master, b.hasTerminal())
-	b.composeGate(p, gate)
-	if b.config.Process == nil {
-		p.At("process")
-		p.Stop(ErrNoProcess.Error())
-		return
-	}
-	b.process.Become(p, nil)
-}
-
-// hasTerminal reports whether the process gets a terminal.
-func (b *birth) hasTerminal() bool { return b.config.Process != nil && b.config.Process.Terminal }
-
-// composeCgroups has the stage enter each cgroup v1 hierarchy itself: it has
-// one thread, so it may use tasks, which takes no system-wide lock.
-func (b *birth) composeCgroups(p *nsenter.Program) {
-	if b.tasks == 0 {
-		return
-	}
-	p.At("linux.cgroupsPath")
-	for _, tasks := range p.ReceiveFiles(b.tasks) {
-		p.Write(tasks, "0")
-		p.Close(tasks)
-	}
-}
-
-// composeLoopback brings up lo, as every runtime does for a new network
-// namespace.
-func composeLoopback(p *nsenter.Program) {
-	p.At("linux.namespaces")
-	socket := p.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
-	// struct ifreq: 16 bytes of name, then the flags, netdevice(7).
-	ifreq := make([]byte, 40)
-	copy(ifreq, "lo")
-	ifreq[16], ifreq[17] = unix.IFF_UP|unix.IFF_LOOPBACK, 0
-	ifreq[16] |= unix.IFF_RUNNING & 0xff
-	p.IoctlData(socket, unix.SIOCSIFFLAGS, ifreq)
-	p.Close(socket)
-}
-
-// composeGate has the stage wait for start. The connection that opens the gate
-// takes the place of the status socket. Until then nothing else is open: what
-// a container can see of its waiting process is not more than stdio.
-func (b *birth) composeGate(p *nsenter.Program, gate nsenter.FD) {
-	if b.gate != gateSocket {
-		return
-	}
-	p.At("")
-	p.Dup3(gate, p.Status(), unix.O_CLOEXEC)
-	p.CloseRange(p.FirstOwn(), 0)
-	start := p.Accept4(p.Status())
-	p.Dup3(start, p.Status(), unix.O_CLOEXEC)
-	p.Close(start)
 }
 
 // start makes the cgroup and clones the stage. Version 2 wants the cgroup
@@ -453,17 +167,4 @@ func (b *birth) close() {
 	if b.container != nil {
 		b.container.close()
 	}
-}
-
-func cleanPath(p string) string { return path.Clean(p) }
-
-// namespaceType translates the spec's name to the kernel's.
-func namespaceType(t specs.LinuxNamespaceType) nsenter.Type {
-	switch t {
-	case specs.MountNamespace:
-		return nsenter.Mount
-	case specs.NetworkNamespace:
-		return nsenter.Network
-	}
-	return nsenter.Type(strings.ToLower(string(t)))
 }

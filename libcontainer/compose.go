@@ -1,0 +1,92 @@
+package libcontainer
+
+import (
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ociruntime/libcontainer/process"
+	"ociruntime/nsenter"
+)
+
+// compose records the stage's Program, in the order in which things depend on
+// each other. gate is where it waits in the end.
+func (b *birth) compose(gate nsenter.FD) {
+	p := b.program
+	p.At("")
+	if !b.runtime.rootless() {
+		p.Prctl(unix.PR_SET_DUMPABLE, 0) // nobody may ptrace(2) what we are (CVE-2016-9962)
+	}
+	b.entry.Emit(p)
+	b.composeCgroups(p)
+	b.entry.Late(p)
+	if b.isNew(specs.NetworkNamespace) {
+		composeLoopback(p)
+	}
+	b.rootfs.Mounts(p)
+	if b.hasEarlyHooks() {
+		p.At("hooks")
+		p.Send(syncMounted, 0)
+		p.Wait()
+	}
+	b.rootfs.Pivot(p)
+	var master nsenter.FD
+	var inside process.Descriptors
+	if b.hasTerminal() {
+		master, inside.Console = b.rootfs.Console(p)
+	}
+	if b.process.NeedsProc() {
+		inside.Proc = b.rootfs.Proc(p)
+	}
+	b.rootfs.Finish(p)
+	b.process.Setup(p, inside)
+	b.composeReady(p, b.process, master, b.hasTerminal())
+	b.composeGate(p, gate)
+	if b.config.Process == nil {
+		p.At("process")
+		p.Stop(ErrNoProcess.Error())
+		return
+	}
+	b.process.Become(p, nil)
+}
+
+// composeCgroups has the stage enter each cgroup v1 hierarchy itself: it has
+// one thread, so it may use tasks, which takes no system-wide lock.
+func (b *birth) composeCgroups(p *nsenter.Program) {
+	if b.tasks == 0 {
+		return
+	}
+	p.At("linux.cgroupsPath")
+	for _, tasks := range p.ReceiveFiles(b.tasks) {
+		p.Write(tasks, "0")
+		p.Close(tasks)
+	}
+}
+
+// composeLoopback brings up lo, as every runtime does for a new network
+// namespace.
+func composeLoopback(p *nsenter.Program) {
+	p.At("linux.namespaces")
+	socket := p.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	// struct ifreq: 16 bytes of name, then the flags, netdevice(7).
+	ifreq := make([]byte, 40)
+	copy(ifreq, "lo")
+	ifreq[16], ifreq[17] = unix.IFF_UP|unix.IFF_LOOPBACK, 0
+	ifreq[16] |= unix.IFF_RUNNING & 0xff
+	p.IoctlData(socket, unix.SIOCSIFFLAGS, ifreq)
+	p.Close(socket)
+}
+
+// composeGate has the stage wait for start. The connection that opens the gate
+// takes the place of the status socket. Until then nothing else is open: what
+// a container can see of its waiting process is not more than stdio.
+func (b *birth) composeGate(p *nsenter.Program, gate nsenter.FD) {
+	if b.gate != gateSocket {
+		return
+	}
+	p.At("")
+	p.Dup3(gate, p.Status(), unix.O_CLOEXEC)
+	p.CloseRange(p.FirstOwn(), 0)
+	start := p.Accept4(p.Status())
+	p.Dup3(start, p.Status(), unix.O_CLOEXEC)
+	p.Close(start)
+}
