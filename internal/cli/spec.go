@@ -1,9 +1,17 @@
 package cli
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
+	"ociruntime/cgroups"
 	"ociruntime/internal/diag"
+	"ociruntime/spec"
 )
 
 func specCommand() command {
@@ -15,7 +23,39 @@ func specCommand() command {
 			{name: "rootless", kind: boolean, value: "false", usage: "for a user who is not root"},
 		},
 		run: func(c *call) error {
-			return &diag.Error{Err: errors.New("not yet")}
+			return writeSpec(c.flags.text("bundle"), c.flags.bool("rootless"))
 		},
 	}
+}
+
+// writeSpec writes config.json, and never over one that is there.
+func writeSpec(bundle string, rootless bool) error {
+	host, err := cgroups.Detect()
+	if err != nil {
+		return err
+	}
+	host.Close()
+	config := spec.Default(spec.DefaultOptions{CgroupNamespace: host.Mode == cgroups.V2})
+	if rootless {
+		spec.Rootless(config, uint32(os.Geteuid()), uint32(os.Getegid()))
+	}
+	var text bytes.Buffer
+	if err := json.Indent(&text, spec.AppendSpec(nil, config), "", "\t"); err != nil {
+		return err
+	}
+	path := filepath.Join(bundle, spec.ConfigFile)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	if errors.Is(err, unix.EEXIST) {
+		return errors.New("File " + spec.ConfigFile + " exists. Remove it first")
+	}
+	if err == nil {
+		_, err = file.Write(text.Bytes())
+		if closeErr := file.Close(); err == nil {
+			err = closeErr
+		}
+	}
+	if err != nil {
+		return &diag.Error{Op: "write", Path: path, Err: errors.Unwrap(err)}
+	}
+	return nil
 }
