@@ -76,6 +76,7 @@ func runPlaces(o options, template Job, report *Report) error {
 		}
 		results, err := runWorker(template)
 		report.Results = append(report.Results, results...)
+		sweep(template.Cgroup)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("view %s, %d mounts: %w", place.View, place.Mounts, err))
 		}
@@ -84,6 +85,14 @@ func runPlaces(o options, template Job, report *Report) error {
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// sweep removes the cgroups of a worker that could not do so itself, because it was killed.
+func sweep(name string) {
+	for _, pattern := range []string{"", "*"} {
+		left, _ := filepath.Glob(filepath.Join(cgroupMount, pattern, name))
+		removeCgroups(left)
+	}
 }
 
 // places lists them in the order of the flags.

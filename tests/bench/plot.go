@@ -15,12 +15,12 @@ const (
 	valueWidth  = 60
 	panelWidth  = labelWidth + chartWidth + valueWidth
 	panelMargin = 46 // of a panel: title above, axis below
-	headHeight  = 56
+	headHeight  = 72
 	panelGap    = 24
 )
 
-// colors tell runtimes apart for colour-blind eyes as well (Okabe and Ito).
-var colors = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#666666"}
+// colors tell runtimes apart for colour-blind eyes as well (Okabe and Ito); the floor is grey.
+var colors = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"}
 
 // panel is the distributions of one verb at one pace.
 type panel struct {
@@ -92,7 +92,8 @@ func plot(title string, grid [][]panel, runtimes []Runtime) string {
 		width, y+8, width, y+8)
 	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="#fff"/>`+"\n")
 	fmt.Fprintf(&b, `<text x="10" y="22" font-size="16" font-weight="bold">%s</text>`+"\n", html.EscapeString(title))
-	fmt.Fprintf(&b, `<text x="10" y="41" fill="#555">wall time in ms, logarithmic; a dot is a run, the box the middle half, the bar and the number the median</text>`+"\n")
+	b.WriteString(`<text x="10" y="41" fill="#555">Wall time in ms, logarithmic.<tspan x="10" dy="16">` +
+		`A dot is one run, the box the middle half of them, the bar and the number the median.</tspan></text>` + "\n")
 	b.WriteString(body.String() + "</svg>\n")
 	return b.String()
 }
@@ -176,9 +177,9 @@ func drawRow(b *strings.Builder, g group, y int, scale func(float64) float64, co
 
 func colorOf(name string, runtimes []Runtime) string {
 	for i, rt := range runtimes {
-		if rt.Name == name {
+		if rt.Name == name && !rt.Floor {
 			return colors[i%len(colors)]
 		}
 	}
-	return "#000"
+	return "#555"
 }

@@ -201,18 +201,23 @@ func delegate(v2, name string) error {
 }
 
 // removeCgroups kills what is left below the given cgroups and removes them, children first.
-// It returns the children that it found: on a good day none.
-func removeCgroups(paths []string) (left []string) {
+func removeCgroups(paths []string) {
 	for _, top := range paths {
-		children, _ := filepath.Glob(top + "/*/cgroup.procs")
-		for _, procs := range children {
-			left = append(left, filepath.Dir(procs))
-			killAll(procs)
-			_ = removeDir(filepath.Dir(procs))
-		}
+		_ = removeChildren(top)
 		_ = removeDir(top)
 	}
-	return left
+}
+
+// removeChildren does so with the cgroups one below, and returns those that it found.
+func removeChildren(top string) []string {
+	var found []string
+	children, _ := filepath.Glob(top + "/*/cgroup.procs")
+	for _, procs := range children {
+		found = append(found, filepath.Dir(procs))
+		killAll(procs)
+		_ = removeDir(filepath.Dir(procs))
+	}
+	return found
 }
 
 func killAll(procs string) {

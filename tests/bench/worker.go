@@ -162,24 +162,12 @@ func (w *worker) measure(c Case, scenario func(Case) error) error {
 	if err := scenario(c); err != nil {
 		return err
 	}
-	for _, path := range w.leftovers() {
-		w.problem("?", fmt.Errorf("left after the case: %s", path))
-	}
-	return nil
-}
-
-// leftovers lists cgroups that no container should have any more, and removes them.
-func (w *worker) leftovers() []string {
-	var left []string
 	for _, top := range w.cgroups {
-		children, _ := filepath.Glob(top + "/*/cgroup.procs")
-		for _, procs := range children {
-			left = append(left, filepath.Dir(procs))
-			killAll(procs)
-			_ = removeDir(filepath.Dir(procs))
+		for _, path := range removeChildren(top) {
+			w.problem("?", fmt.Errorf("left after the case: %s", path))
 		}
 	}
-	return left
+	return nil
 }
 
 // runtimes lists those that have not failed in this case.
