@@ -203,8 +203,11 @@ func delegate(v2, name string) error {
 // removeCgroups kills what is left below the given cgroups and removes them, children first.
 func removeCgroups(paths []string) {
 	for _, top := range paths {
-		_ = removeChildren(top)
-		_ = removeDir(top)
+		// Again and again: a command that was under way may still make one.
+		_ = eventually(func() error {
+			_ = removeChildren(top)
+			return rmdir(top)
+		})
 	}
 }
 
@@ -231,14 +234,16 @@ func killAll(procs string) {
 
 // removeDir removes a cgroup, waiting a while for killed processes to leave it.
 func removeDir(path string) error {
-	return eventually(func() error {
-		reapAll()
-		err := unix.Rmdir(path)
-		if err == unix.ENOENT {
-			return nil
-		}
+	return eventually(func() error { return rmdir(path) })
+}
+
+// rmdir removes a cgroup that may be gone already.
+func rmdir(path string) error {
+	reapAll()
+	if err := unix.Rmdir(path); err != unix.ENOENT {
 		return err
-	})
+	}
+	return nil
 }
 
 // addHostMounts binds directories of dir onto themselves until the namespace has count
