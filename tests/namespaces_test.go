@@ -131,7 +131,7 @@ func TestJoinOwnedByUserNamespace(t *testing.T) {
 }
 
 // TestJoinWrongType: "the runtime MUST generate an error if path is not
-// associated with a namespace of type type"; it names both.
+// associated with a namespace of type type"; it says what it found.
 func TestJoinWrongType(t *testing.T) {
 	t.Parallel()
 	env := harness.New(t)
@@ -146,7 +146,7 @@ func TestJoinWrongType(t *testing.T) {
 				harness.WithoutNamespace(k.kind)(c)
 				c.Linux.Namespaces = append([]specs.LinuxNamespace{{Type: k.kind, Path: "/proc/self/ns/" + other}}, c.Linux.Namespaces...)
 			})
-			env.Run(bundle).WantError(t, 1, "linux.namespaces[0].path", "/proc/self/ns/"+other, string(k.kind))
+			env.Run(bundle).WantError(t, 1, "linux.namespaces[0].path", "/proc/self/ns/"+other, "is a "+other+" namespace")
 		})
 	}
 }

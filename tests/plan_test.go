@@ -22,7 +22,7 @@ func TestPlan(t *testing.T) {
 			r := env.Call(verb, "--plan", "--bundle", bundle.Dir, "--pid-file", env.File("pid"), env.ID()).WantCode(t, 0)
 			want(t, "stderr", r.Stderr, "")
 			// The listing tags each group of system calls with the field it serves.
-			for _, part := range []string{"mounts[0]", "mounts[7]", "/made/by/plan", "hostname", "process.", "execve"} {
+			for _, part := range []string{"mounts[0]", "mounts[7]", "fsopen(\"tmpfs\")", "hostname", "process.", "execve"} {
 				if !strings.Contains(r.Stdout, part) {
 					t.Errorf("no %q in the plan:\n%s", part, r.Stdout)
 				}
