@@ -47,10 +47,14 @@ type cache struct{ fd int }
 
 // openCache opens path, made if need be, and proves that it is ours.
 func openCache(path string) (cache, error) {
-	if err := unix.Mkdir(path, 0o700); err != nil && err != unix.EEXIST {
-		return cache{}, &diag.Error{Op: "mkdir", Path: path, Err: err}
+	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	fd, err := unix.Open(path, flags, 0)
+	if err == unix.ENOENT {
+		if err := unix.Mkdir(path, 0o700); err != nil && err != unix.EEXIST {
+			return cache{}, &diag.Error{Op: "mkdir", Path: path, Err: err}
+		}
+		fd, err = unix.Open(path, flags, 0)
 	}
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return cache{}, &diag.Error{Op: "open", Path: path, Err: err}
 	}

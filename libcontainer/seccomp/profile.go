@@ -28,45 +28,56 @@ const (
 // have, the kernel cannot carry out, or that would leave the container stuck.
 // It is pure, and needs no libseccomp.
 func Check(p *specs.LinuxSeccomp) error {
-	if err := checkDefault(p); err != nil {
-		return err
+	if e := check(p); e != nil {
+		e.Field = field + e.Field
+		return e
+	}
+	return nil
+}
+
+// check and all below it name fields relative to what they are given, so that
+// nothing is put together for the hundreds of names that are right.
+func check(p *specs.LinuxSeccomp) *diag.Error {
+	if e := checkDefault(p); e != nil {
+		return e
 	}
 	for i, name := range p.Architectures {
 		if _, ok := abiOf(name); !ok {
-			return unknown(at("architectures", i), "architecture", string(name))
+			return unknown(index(".architectures", i), "architecture", string(name))
 		}
 	}
 	for i, name := range p.Flags {
 		if _, ok := flagBit(name); !ok {
-			return unknown(at("flags", i), "flag", string(name))
+			return unknown(index(".flags", i), "flag", string(name))
 		}
 	}
 	notify := false
 	for i := range p.Syscalls {
-		if err := checkSyscall(at("syscalls", i), &p.Syscalls[i]); err != nil {
-			return err
+		if e := checkSyscall(&p.Syscalls[i]); e != nil {
+			e.Field = index(".syscalls", i) + e.Field
+			return e
 		}
 		notify = notify || p.Syscalls[i].Action == specs.ActNotify
 	}
 	return checkListener(p, notify)
 }
 
-func checkDefault(p *specs.LinuxSeccomp) error {
+func checkDefault(p *specs.LinuxSeccomp) *diag.Error {
 	if p.DefaultAction == specs.ActNotify {
 		// Whatever the process calls first waits for the listener, and only
 		// its own next call could hand the listener over.
-		return &diag.Error{Field: field + ".defaultAction", Path: string(specs.ActNotify),
+		return &diag.Error{Field: ".defaultAction", Path: string(specs.ActNotify),
 			Err: errors.New("every call would wait for a listener that is not there yet")}
 	}
 	if !isAction(p.DefaultAction) {
-		return unknown(field+".defaultAction", "action", string(p.DefaultAction))
+		return unknown(".defaultAction", "action", string(p.DefaultAction))
 	}
-	return checkErrno(field+".defaultErrnoRet", p.DefaultAction, p.DefaultErrnoRet)
+	return checkErrno(".defaultErrnoRet", p.DefaultAction, p.DefaultErrnoRet)
 }
 
 // checkErrno holds config-linux.md to its word: "If the action doesn't support
 // returning an errno, an error MUST be generated".
-func checkErrno(where string, action specs.LinuxSeccompAction, errno *uint) error {
+func checkErrno(where string, action specs.LinuxSeccompAction, errno *uint) *diag.Error {
 	if errno == nil {
 		return nil
 	}
@@ -88,39 +99,41 @@ func checkErrno(where string, action specs.LinuxSeccompAction, errno *uint) erro
 	return nil
 }
 
-func checkSyscall(where string, s *specs.LinuxSyscall) error {
+func checkSyscall(s *specs.LinuxSyscall) *diag.Error {
 	if len(s.Names) == 0 {
-		return &diag.Error{Field: where + ".names", Err: errors.New("is empty")}
+		return &diag.Error{Field: ".names", Err: errors.New("is empty")}
 	}
 	if !isAction(s.Action) {
-		return unknown(where+".action", "action", string(s.Action))
+		return unknown(".action", "action", string(s.Action))
 	}
-	if err := checkErrno(where+".errnoRet", s.Action, s.ErrnoRet); err != nil {
-		return err
+	if e := checkErrno(".errnoRet", s.Action, s.ErrnoRet); e != nil {
+		return e
 	}
 	for i, name := range s.Names {
-		if err := checkName(where+".names["+strconv.Itoa(i)+"]", name, s.Action); err != nil {
-			return err
+		if e := checkName(name, s.Action); e != nil {
+			e.Field = index(".names", i)
+			return e
 		}
 	}
 	for i := range s.Args {
-		if err := checkArg(where+".args["+strconv.Itoa(i)+"]", &s.Args[i]); err != nil {
-			return err
+		if e := checkArg(&s.Args[i]); e != nil {
+			e.Field = index(".args", i) + e.Field
+			return e
 		}
 	}
 	return nil
 }
 
-func checkName(where, name string, action specs.LinuxSeccompAction) error {
+func checkName(name string, action specs.LinuxSeccompAction) *diag.Error {
 	if name == "" {
-		return &diag.Error{Field: where, Err: errors.New("is empty")}
+		return &diag.Error{Err: errors.New("is empty")}
 	}
 	if strings.IndexByte(name, 0) >= 0 {
 		// libseccomp would read only what stands before it: another call.
-		return &diag.Error{Field: where, Path: name, Err: errors.New("holds a null byte")}
+		return &diag.Error{Path: name, Err: errors.New("holds a null byte")}
 	}
 	if action == specs.ActNotify && neededForHandover(name) {
-		return &diag.Error{Field: where, Path: name,
+		return &diag.Error{Path: name,
 			Err: errors.New("cannot be SCMP_ACT_NOTIFY: the call hands the listener over, and would wait for it")}
 	}
 	return nil
@@ -133,38 +146,39 @@ func neededForHandover(name string) bool {
 	return name == "write" || name == "sendmsg"
 }
 
-func checkArg(where string, a *specs.LinuxSeccompArg) error {
+func checkArg(a *specs.LinuxSeccompArg) *diag.Error {
 	if a.Index > maxArgument {
-		return &diag.Error{Field: where + ".index", Path: strconv.FormatUint(uint64(a.Index), 10),
+		return &diag.Error{Field: ".index", Path: strconv.FormatUint(uint64(a.Index), 10),
 			Err: errors.New("a system call has six arguments, 0 to 5")}
 	}
 	if !isOperator(a.Op) {
-		return unknown(where+".op", "operator", string(a.Op))
+		return unknown(".op", "operator", string(a.Op))
 	}
 	return nil
 }
 
-func checkListener(p *specs.LinuxSeccomp, notify bool) error {
+func checkListener(p *specs.LinuxSeccomp, notify bool) *diag.Error {
 	if p.ListenerPath != "" {
 		return nil
 	}
 	if notify {
 		// Without a listener the kernel answers such calls with ENOSYS, which
 		// is not what "notify" was written for.
-		return &diag.Error{Field: field + ".listenerPath", Err: errors.New("is missing"),
+		return &diag.Error{Field: ".listenerPath", Err: errors.New("is missing"),
 			Hint: "a rule has the action SCMP_ACT_NOTIFY"}
 	}
 	if p.ListenerMetadata != "" {
-		return &diag.Error{Field: field + ".listenerMetadata", Err: errors.New("is set without listenerPath")}
+		return &diag.Error{Field: ".listenerMetadata", Err: errors.New("is set without listenerPath")}
 	}
 	return nil
 }
 
-func at(list string, i int) string {
-	return field + "." + list + "[" + strconv.Itoa(i) + "]"
-}
+// at is the full name of an element of one of the profile's lists.
+func at(list string, i int) string { return field + "." + index(list, i) }
 
-func unknown(where, kind, value string) error {
+func index(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }
+
+func unknown(where, kind, value string) *diag.Error {
 	if value == "" {
 		return &diag.Error{Field: where, Err: errors.New("is missing")}
 	}
