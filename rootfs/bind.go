@@ -39,7 +39,7 @@ func (r *Rootfs) mountBind(m *mount) {
 	r.setAttributes(m, m.fd)
 	at := r.place(m, m.file, nil)
 	r.mountOn(m.fd, m, at)
-	if m.dest != "" {
+	if m.dest != "" && !m.keep {
 		p.Close(m.fd)
 	}
 }

@@ -13,20 +13,27 @@ import (
 func (r *Rootfs) Console(p *nsenter.Program) (master, slave nsenter.FD) {
 	r.p = p
 	p.At("process.terminal")
-	master = p.Openat2(r.root, "dev/pts/ptmx", unix.OpenHow{Flags: unix.O_RDWR | unix.O_NOCTTY, Resolve: inRoot})
+	dir, path := r.anchor("dev/pts/ptmx")
+	master = p.Openat2(dir, path, unix.OpenHow{Flags: unix.O_RDWR | unix.O_NOCTTY, Resolve: inRoot})
 	r.requirePty(master, "/dev/pts/ptmx", 5, 2)
 	p.IoctlData(master, unix.TIOCSPTLCK, make([]byte, 4))
 	slave = p.Ioctl(master, unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
 
-	p.Into(r.target)
-	dev := p.Openat2(r.root, "dev", unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY, Resolve: noLinks})
+	dev, _ := r.anchor("dev/console")
+	opened := dev == r.root
+	if opened {
+		p.Into(r.target)
+		dev = p.Openat2(r.root, "dev", unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY, Resolve: noLinks})
+	}
 	p.Mknodat(dev, "console", unix.S_IFREG|0o600, 0)
 	p.Allow(unix.EEXIST)
 	p.Into(r.mounted)
 	tree := p.OpenTree(slave, "", unix.OPEN_TREE_CLONE|unix.AT_EMPTY_PATH)
 	p.MoveMount(tree, "", dev, "console")
 	p.Close(tree)
-	p.Close(dev)
+	if opened {
+		p.Close(dev)
+	}
 	return master, slave
 }
 

@@ -75,6 +75,8 @@ func (x *explainer) explain() error {
 		return x.hint("the mount there is unbindable, or has mounts on it that only rbind may take along")
 	case is("pivot_root", unix.EINVAL):
 		return x.hint("the host's root is an initramfs, or no mount point at all: see --no-pivot")
+	case strings.HasPrefix(x.e.Field, "linux.devices") && is("open_tree", unix.ENOENT):
+		return x.hint("it may not be made here, and the host has no such device to bind")
 	case x.e.Field == "process.terminal" && is("openat2", unix.ENOENT):
 		return x.hint("a terminal needs a mount of type devpts on /dev/pts")
 	case x.e.Field == "linux.maskedPaths" && is("openat2", unix.ENOENT):

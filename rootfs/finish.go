@@ -16,6 +16,7 @@ func (r *Rootfs) Finish(p *nsenter.Program) {
 		r.p.Close(r.root)
 		return
 	}
+	r.requireProc()
 	r.readonlyPaths()
 	r.maskedPaths()
 	readonly := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
@@ -42,13 +43,38 @@ func (r *Rootfs) Finish(p *nsenter.Program) {
 	p.Close(r.root)
 }
 
+// requireProc checks that /proc is where the container will look for it. Who
+// shares the root's directory can rename it, mounts and all.
+func (r *Rootfs) requireProc() {
+	for i := range r.mounts {
+		if m := &r.mounts[i]; m.dest == "proc" && m.anchor() {
+			r.p.At(m.field + ".destination")
+			how := unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY, Resolve: noLinks}
+			r.p.Into(r.target)
+			magic := r.p.Fstatfs(r.p.Openat2(r.root, "proc", how))
+			r.p.Require(magic, ^uint64(0), unix.PROC_SUPER_MAGIC, "is no procfs any more: somebody moves directories of the root")
+			r.p.Close(r.target)
+			return
+		}
+	}
+}
+
+// open opens a path of the configuration that is to be covered.
+func (r *Rootfs) openPath(path string, flags uint64) nsenter.FD {
+	dir, path := r.anchor(relative(path))
+	if path == "" {
+		path = "."
+	}
+	r.p.Into(r.target)
+	return r.p.Openat2(dir, path, unix.OpenHow{Flags: unix.O_PATH | flags, Resolve: inRoot})
+}
+
 // readonlyPaths records a read-only copy of each path over itself.
 func (r *Rootfs) readonlyPaths() {
 	p := r.p
 	for i, path := range r.in.Config.Linux.ReadonlyPaths {
 		p.At("linux.readonlyPaths[" + strconv.Itoa(i) + "]")
-		p.Into(r.target)
-		fd := p.Openat2(r.root, relative(path), unix.OpenHow{Flags: unix.O_PATH, Resolve: inRoot})
+		fd := r.openPath(path, 0)
 		p.IfOK(func() {
 			p.Into(r.mounted)
 			tree := p.OpenTree(fd, "", unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)
@@ -73,9 +99,7 @@ func (r *Rootfs) maskedPaths() {
 	empty, used := r.makeEmpty()
 	for i, path := range paths {
 		p.At("linux.maskedPaths[" + strconv.Itoa(i) + "]")
-		how := unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY, Resolve: inRoot}
-		p.Into(r.target)
-		fd := p.Openat2(r.root, relative(path), how)
+		fd := r.openPath(path, unix.O_DIRECTORY)
 		p.Branch(func() { r.maskDirectory(fd, empty, used) },
 			func() { r.maskFile(path, null) }, unix.ENOENT, unix.ENOTDIR)
 	}
@@ -89,7 +113,8 @@ func (r *Rootfs) maskedPaths() {
 func (r *Rootfs) openNull() nsenter.FD {
 	const invalid = "container's /dev/null is invalid: it is not the character device 1:3"
 	p := r.p
-	fd := p.Openat2(r.root, "dev/null", unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW, Resolve: inRoot})
+	dir, path := r.anchor("dev/null")
+	fd := p.Openat2(dir, path, unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW, Resolve: inRoot})
 	st := p.Statx(fd, "", unix.AT_EMPTY_PATH)
 	p.Require(st.Type(), nsenter.TypeMask, nsenter.TypeValue(unix.S_IFCHR), invalid)
 	p.Require(st.Rdev(), ^uint64(0), nsenter.RdevValue(1, 3), invalid)
@@ -130,8 +155,7 @@ func (r *Rootfs) maskDirectory(fd, empty nsenter.FD, used nsenter.Word) {
 
 func (r *Rootfs) maskFile(path string, null nsenter.FD) {
 	p := r.p
-	p.Into(r.target)
-	fd := p.Openat2(r.root, relative(path), unix.OpenHow{Flags: unix.O_PATH, Resolve: inRoot})
+	fd := r.openPath(path, 0)
 	p.IfOK(func() {
 		p.Into(r.mounted)
 		tree := p.OpenTree(null, "", unix.OPEN_TREE_CLONE|unix.AT_EMPTY_PATH)

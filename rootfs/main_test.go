@@ -115,11 +115,12 @@ func defaultConfig() *specs.Spec {
 
 // container is a stage that is to become a shell in the root.
 type container struct {
-	in      Input
-	clone   uintptr
-	script  string
-	console bool
-	hook    func(pid int) // where createContainer hooks run
+	in        Input
+	clone     uintptr
+	script    string
+	console   bool
+	dropMknod bool
+	hook      func(pid int) // where createContainer hooks run
 }
 
 const syncHooks nsenter.Sync = 1
@@ -196,6 +197,9 @@ func (c *container) record(r *Rootfs) *nsenter.Program {
 		p.Setresgid(0)
 		p.Setresuid(0)
 	}
+	if c.dropMknod {
+		p.Capset(^uint64(1<<unix.CAP_MKNOD)&allCaps(), ^uint64(1<<unix.CAP_MKNOD)&allCaps(), 0)
+	}
 	r.Mounts(p)
 	if c.hook != nil {
 		p.At("hooks")
@@ -204,7 +208,8 @@ func (c *container) record(r *Rootfs) *nsenter.Program {
 	}
 	r.Pivot(p)
 	if c.console {
-		r.Console(p)
+		master, _ := r.Console(p)
+		p.Dup3(master, nsenter.Number(0), 0)
 	}
 	r.Finish(p)
 	p.At("process")
@@ -254,4 +259,14 @@ func golden(t *testing.T, name string, c *container) {
 	if got != string(want) {
 		t.Errorf("%s: the listing has changed; run go test -update and look at the difference", path)
 	}
+}
+
+// allCaps are those the tests run with.
+func allCaps() uint64 {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return 0
+	}
+	return uint64(data[0].Permitted) | uint64(data[1].Permitted)<<32
 }

@@ -161,11 +161,10 @@ func (r *Rootfs) checkIDMap(m *mount, c specs.Mount) error {
 func (r *Rootfs) linkMounts() {
 	for i := range r.mounts {
 		m := &r.mounts[i]
-		m.keep = m.late()
+		m.keep = m.late() || m.anchor()
 		if !m.fresh() {
 			continue
 		}
-		m.keep = m.keep || m.dest == "dev"
 		for _, later := range r.mounts[i+1:] {
 			m.keep = m.keep || later.dest != "" && directory(later.dest) == m.dest
 		}

@@ -86,6 +86,32 @@ func (r *Rootfs) mount(m *mount) {
 	}
 }
 
+// anchor returns the descriptor from which path is to be looked up, and the
+// path from there: for what is in /proc, /sys and /dev their own mounts. A
+// process that shares the root's directory cannot move those out of the way,
+// make a mask miss its target, and move them back.
+func (r *Rootfs) anchor(path string) (nsenter.FD, string) {
+	for i := len(r.mounts) - 1; i >= 0; i-- {
+		m := &r.mounts[i]
+		if m.dest == "" && m.family != familyRemount {
+			break // it hides all that came before
+		}
+		if path != m.dest && below(path, m.dest) && m.anchor() {
+			return m.fd, path[len(m.dest)+1:]
+		}
+	}
+	return r.root, path
+}
+
+// anchor reports mounts that later steps look things up in.
+func (m *mount) anchor() bool {
+	switch m.dest {
+	case "proc", "sys", "dev":
+		return m.family == familyFS || m.family == familyBind
+	}
+	return false
+}
+
 // freshParent returns the descriptor of the directory that dest lies in, when
 // that is a fresh mount of ours.
 func (r *Rootfs) freshParent(dest string) (nsenter.FD, bool) {
