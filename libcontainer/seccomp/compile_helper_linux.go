@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ociruntime/internal/diag"
+	"ociruntime/internal/sys"
 )
 
 // helperProgram is ./helper, linked statically with libseccomp. Nothing of it
@@ -79,7 +80,7 @@ func decodeReply(reply []byte) (*Filter, []Warning, error) {
 func runHelper(request []byte) ([]byte, error) {
 	var files [3]*os.File
 	for i := range files {
-		file, err := memory("seccomp-profile", 0)
+		file, err := memory()
 		if err != nil {
 			return nil, err
 		}
@@ -89,12 +90,12 @@ func runHelper(request []byte) ([]byte, error) {
 	if _, err := files[0].WriteAt(request, 0); err != nil {
 		return nil, err
 	}
-	program, err := programFile()
+	program, err := sys.NewExecutable("runtime:seccomp", helperProgram)
 	if err != nil {
-		return nil, err
+		return nil, &diag.Error{Op: "make the helper's file", Err: err}
 	}
 	defer program.Close()
-	if err := execute(program, files); err != nil {
+	if err := execute(program.Path, files); err != nil {
 		text, _ := io.ReadAll(io.NewSectionReader(files[2], 0, 4096)) // of a program that has failed already
 		return nil, &diag.Error{Err: err, Hint: string(text)}
 	}
@@ -102,48 +103,26 @@ func runHelper(request []byte) ([]byte, error) {
 }
 
 // memory makes a file that exists only as this fd.
-func memory(name string, flags int) (*os.File, error) {
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|flags)
+func memory() (*os.File, error) {
+	const name = "seccomp-profile"
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, &diag.Error{Op: "memfd_create", Path: name, Err: err}
 	}
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// programFile puts the helper where execve(2) can take it. Sealed, so that not
-// even root in another process can change it before it runs.
-func programFile() (*os.File, error) {
-	const name = "seccomp-helper"
-	file, err := memory(name, unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
-	if errors.Is(err, unix.EINVAL) { // MFD_EXEC is Linux 6.3
-		file, err = memory(name, unix.MFD_ALLOW_SEALING)
-	}
-	if err != nil {
-		return nil, err
-	}
-	_, err = file.WriteString(helperProgram)
-	if err == nil {
-		_, err = unix.FcntlInt(file.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE)
-	}
-	if err != nil {
-		_ = file.Close() // the first error says what is wrong
-		return nil, err
-	}
-	return file, nil
-}
-
 // execute runs program to its end.
-func execute(program *os.File, files [3]*os.File) error {
-	path := "/proc/self/fd/" + strconv.Itoa(int(program.Fd()))
+func execute(program string, files [3]*os.File) error {
 	pidfd := -1
-	pid, err := syscall.ForkExec(path, []string{"runtime-seccomp"}, &syscall.ProcAttr{
+	pid, err := syscall.ForkExec(program, []string{"runtime:seccomp"}, &syscall.ProcAttr{
 		// One processor: it has one thing to do, and fewer threads start sooner.
 		Env:   []string{"GOMAXPROCS=1", "GOGC=off"},
 		Files: []uintptr{files[0].Fd(), files[1].Fd(), files[2].Fd()},
 		Sys:   &syscall.SysProcAttr{PidFD: &pidfd},
 	})
 	if err != nil {
-		return &diag.Error{Op: "execve", Path: path, Err: err, Hint: "needs /proc, and the sysctl vm.memfd_noexec below 2"}
+		return &diag.Error{Op: "execve", Path: program, Err: err}
 	}
 	var late error
 	if pidfd >= 0 {
