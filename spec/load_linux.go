@@ -3,6 +3,7 @@ package spec
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -21,12 +22,8 @@ const maxConfigBytes = 16 << 20
 // well, for the caller to keep: what happens to the file after create must
 // have no effect (runtime.md#lifecycle).
 func Load(bundle string) (config *specs.Spec, raw []byte, err error) {
-	return LoadFile(filepath.Join(bundle, ConfigFile))
-}
-
-// LoadFile is Load for a configuration that has another name or place.
-func LoadFile(path string) (config *specs.Spec, raw []byte, err error) {
-	raw, err = readFile(path)
+	// O_NONBLOCK: a FIFO without a writer must not hang the runtime.
+	raw, err = readFile(filepath.Join(bundle, ConfigFile), unix.O_NONBLOCK)
 	if errors.Is(err, unix.ENOENT) {
 		// Engines and their tests know these words.
 		err = &diag.Error{Op: "JSON specification file " + ConfigFile + " not found", Err: err, Code: CodeNotFound}
@@ -35,18 +32,28 @@ func LoadFile(path string) (config *specs.Spec, raw []byte, err error) {
 		return nil, nil, err
 	}
 	config, err = Decode(raw)
-	if err != nil {
-		return nil, raw, err
-	}
-	return config, raw, nil
+	return config, raw, err
 }
 
-// readFile is os.ReadFile for a regular file of limited size, without the
-// poller that package os starts for a first file (three system calls).
-func readFile(path string) ([]byte, error) {
-	// O_NONBLOCK: a FIFO without a writer must not hang the runtime.
+// LoadFile is Load for a configuration under any name.
+func LoadFile(path string) (config *specs.Spec, raw []byte, err error) {
+	if raw, err = ReadFile(path); err != nil {
+		return nil, nil, err
+	}
+	config, err = Decode(raw)
+	return config, raw, err
+}
+
+// ReadFile reads a file that the caller of a command named: a configuration,
+// a process for exec, resources for update. It may be a pipe.
+func ReadFile(path string) ([]byte, error) { return readFile(path, 0) }
+
+// readFile is os.ReadFile with a limit, and without the poller that package os
+// starts for a first file (three system calls). With O_NONBLOCK among flags
+// the file must be a regular one.
+func readFile(path string, flags int) ([]byte, error) {
 	fd, err := ignoringEINTR(func() (int, error) {
-		return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+		return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY|flags, 0)
 	})
 	if err != nil {
 		return nil, &diag.Error{Op: "open", Path: path, Err: err}
@@ -57,13 +64,10 @@ func readFile(path string) ([]byte, error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, &diag.Error{Op: "fstat", Path: path, Err: err}
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+	if flags&unix.O_NONBLOCK != 0 && st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, &diag.Error{Op: "read", Path: path, Err: errNotRegular}
 	}
-	if st.Size > maxConfigBytes {
-		return nil, &diag.Error{Op: "read", Path: path, Err: errTooBig}
-	}
-	raw, err := readUpTo(fd, int(st.Size)+1)
+	raw, err := readAll(fd, st.Size)
 	if err != nil {
 		return nil, &diag.Error{Op: "read", Path: path, Err: err}
 	}
@@ -73,23 +77,28 @@ func readFile(path string) ([]byte, error) {
 var (
 	errNotRegular = errors.New("is not a regular file")
 	errTooBig     = errors.New("is larger than 16 MiB")
-	errGrows      = errors.New("grew while it was read")
 )
 
-// readUpTo reads to the end of a file that is shorter than size.
-func readUpTo(fd, size int) ([]byte, error) {
-	buf := make([]byte, size)
-	for n := 0; n < size; {
-		got, err := ignoringEINTR(func() (int, error) { return unix.Read(fd, buf[n:]) })
+// readAll reads to the end of a file that says it has size bytes, and may be
+// wrong: files in /proc say 0, as do pipes.
+func readAll(fd int, size int64) ([]byte, error) {
+	if size > maxConfigBytes {
+		return nil, errTooBig
+	}
+	buf := make([]byte, 0, max(size, 511)+1) // one more, to meet the end
+	for len(buf) <= maxConfigBytes {
+		free := buf[len(buf):cap(buf)]
+		n, err := ignoringEINTR(func() (int, error) { return unix.Read(fd, free) })
 		if err != nil {
 			return nil, err
 		}
-		if got == 0 {
-			return buf[:n], nil
+		if n == 0 {
+			return buf, nil
 		}
-		n += got
+		buf = buf[:len(buf)+n]
+		buf = slices.Grow(buf, 1)
 	}
-	return nil, errGrows
+	return nil, errTooBig
 }
 
 func ignoringEINTR(call func() (int, error)) (int, error) {

@@ -58,6 +58,46 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+func TestLoadFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "other.json")
+	if _, _, err := LoadFile(file); err == nil || err.Error() != `open "`+file+`": no such file or directory` {
+		t.Errorf("missing file: %v", err)
+	}
+	write(`{"ociVersion":"1.3.0"}`)(t, file)
+	if config, raw, err := LoadFile(file); err != nil || config.Version != "1.3.0" || string(raw) != `{"ociVersion":"1.3.0"}` {
+		t.Errorf("got %+v, %q, %v", config, raw, err)
+	}
+}
+
+func TestReadFile(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "x")
+	long := strings.Repeat("x", 100_000)
+	must(t, os.WriteFile(file, []byte(long), 0o666))
+	if got, err := ReadFile(file); err != nil || string(got) != long {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if got, err := ReadFile("/proc/self/limits"); err != nil || !strings.Contains(string(got), "Max open files") {
+		t.Errorf("a file in /proc: %q, %v", got, err)
+	}
+	for name, content := range map[string]string{"pipe": long, "endless pipe": strings.Repeat("x", maxConfigBytes+1)} {
+		fifo := filepath.Join(dir, name)
+		must(t, unix.Mkfifo(fifo, 0o666))
+		go func() { _ = os.WriteFile(fifo, []byte(content), 0o666) }() // ends when we stop reading
+		got, err := ReadFile(fifo)
+		if name == "pipe" && (err != nil || string(got) != content) {
+			t.Errorf("%s: %d bytes, %v", name, len(got), err)
+		}
+		if want := `read "` + fifo + `": is larger than 16 MiB`; name != "pipe" && (err == nil || err.Error() != want) {
+			t.Errorf("%s: got %v, want %s", name, err, want)
+		}
+	}
+	_, err := ReadFile(filepath.Join(dir, "none"))
+	if want := `open "` + filepath.Join(dir, "none") + `": no such file or directory`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func write(content string) func(*testing.T, string) {
 	return func(t *testing.T, path string) { must(t, os.WriteFile(path, []byte(content), 0o666)) }
 }
