@@ -19,11 +19,11 @@ type cgroupTrees struct {
 func (r *Rootfs) takeCgroups(m *mount) {
 	p := r.p
 	p.At(m.field)
-	if r.in.Cgroup.Unified != "" {
-		m.cgroups.unified = p.OpenTree(nsenter.AtCWD, r.in.Cgroup.Unified, unix.OPEN_TREE_CLONE)
-	}
 	for _, h := range r.in.Cgroup.V1 {
 		m.cgroups.v1 = append(m.cgroups.v1, p.OpenTree(nsenter.AtCWD, h.Dir, unix.OPEN_TREE_CLONE))
+	}
+	if r.in.Cgroup.Unified != "" {
+		m.cgroups.unified = p.OpenTree(nsenter.AtCWD, r.in.Cgroup.Unified, unix.OPEN_TREE_CLONE)
 	}
 }
 

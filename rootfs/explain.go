@@ -61,7 +61,7 @@ func (x *explainer) explain() error {
 		return x.newFSDenied()
 	case is("openat2", unix.ELOOP) && x.m != nil && x.m.strict(), is("openat2", unix.ENOTDIR) && x.m != nil && x.m.strict():
 		return x.notOrdinary()
-	case x.m != nil && errors.Is(x.e.Err, unix.ENOTDIR):
+	case x.m != nil && (errors.Is(x.e.Err, unix.ENOTDIR) || is("move_mount", unix.EINVAL)):
 		return x.mismatch()
 	case x.m != nil && errors.Is(x.e.Err, unix.EROFS):
 		return x.hint("the mountpoint /" + x.m.dest + " is missing in the image, and its file system is read-only")
@@ -189,10 +189,10 @@ func (x *explainer) mismatch() error {
 	}
 	source := "a new " + m.fstype
 	if m.family == familyBind {
-		source = m.source + ", " + describe(unix.AT_FDCWD, m.source, m.sourceNofollow)
+		source = m.source + ", " + describe(unix.AT_FDCWD, m.source, m.sourceNofollow) + ","
 	}
 	return &diag.Error{Field: m.field, Op: "mount", Path: "/" + m.dest, Err: unix.ENOTDIR,
-		Hint: "cannot put " + source + ", onto " + x.inRoot(m.dest)}
+		Hint: "cannot put " + source + " onto " + x.inRoot(m.dest)}
 }
 
 // fileAbove returns the part of path that is no directory.

@@ -12,7 +12,7 @@ import (
 
 // flagsOf is a script that prints the flags of the mounts at or below dir.
 func flagsOf(dir string) string {
-	return `while read -r _ _ _ _ at flags rest; do case $at in ` + dir + `*) rest=" $rest"; echo $at $flags ${rest%% - *};; esac; done < /proc/self/mountinfo`
+	return `while read -r _ _ _ _ at flags rest; do case $at in ` + dir + `*) rest=" $rest"; echo $at $flags ${rest%% - *};; esac; done < /proc/self/mountinfo | sort`
 }
 
 // source makes a directory outside the bundle, with a file.
