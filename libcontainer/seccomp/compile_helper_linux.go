@@ -20,7 +20,13 @@ import (
 )
 
 // helperProgram is ./helper, linked statically with libseccomp. Nothing of it
-// is read into memory before it is needed.
+// is read into memory before it is needed. Both files are made before this
+// package is built, from the root of the repository:
+//
+//	cd libcontainer/seccomp
+//	CGO_ENABLED=1 go build -trimpath -tags netgo,osusergo \
+//		-ldflags '-s -w -linkmode external -extldflags -static' -o embed/helper ./helper
+//	{ pkg-config --modversion libseccomp; sha256sum < embed/helper; } > embed/helper.version
 //
 //go:embed embed/helper
 var helperProgram string
