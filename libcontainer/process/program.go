@@ -71,7 +71,7 @@ func (x *Process) checkProgram() error {
 	if len(x.programs) > 0 {
 		return nil
 	}
-	return &diag.Error{Op: "exec:", Path: args[0], Err: errNotFound, Hint: noPathHint(x.env), Code: "program-not-found"}
+	return &diag.Error{Field: programField, Op: "exec:", Path: args[0], Err: errNotFound, Hint: noPathHint(x.env), Code: "program-not-found"}
 }
 
 func noPathHint(env []string) string {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -105,6 +106,14 @@ func start(t *testing.T, in Input, o options) outcome {
 		text, _ := io.ReadAll(r)
 		result.out = string(text)
 	}
+	if result.err != nil {
+		root, err := unix.Open("/proc/"+strconv.Itoa(s.Pid)+"/root", unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result.err = Explain(result.err, in.Process, root, nil)
+		unix.Close(root)
+	}
 	s.Close()
 	syscall.Wait4(s.Pid, &result.status, 0, nil)
 	return result
@@ -116,18 +125,11 @@ func serve(s *nsenter.Stage, e nsenter.Event) error {
 		return errors.New("unexpected sync")
 	}
 	for _, file := range []string{"uid_map", "gid_map"} {
-		if err := os.WriteFile("/proc/"+itoa(s.Pid)+"/"+file, []byte("0 100000 65536"), 0); err != nil {
+		if err := os.WriteFile("/proc/"+strconv.Itoa(s.Pid)+"/"+file, []byte("0 100000 65536"), 0); err != nil {
 			return err
 		}
 	}
 	return s.Reply([]byte("mapped"))
-}
-
-func itoa(n int) string {
-	if n >= 10 {
-		return itoa(n/10) + string(rune('0'+n%10))
-	}
-	return string(rune('0' + n))
 }
 
 func needsRoot(t *testing.T) {
