@@ -12,6 +12,8 @@ import (
 //
 //	f descriptor   s string    d decimal   x hexadecimal   o mode
 //	H open_how     M mount_attr  L rlimit   v string array   - not shown
+//	P prctl option C capability sets        G array of ids   S sched_attr
+//	W bit mask
 type signature struct{ name, args string }
 
 // signatureOf is a switch, so that it costs nothing until it is asked.
@@ -100,15 +102,15 @@ func processSignature(nr uint32) signature {
 	case unix.SYS_CLONE3:
 		return signature{"clone3", "bd"}
 	case unix.SYS_PRCTL:
-		return signature{"prctl", "dxxxx"}
+		return signature{"prctl", "Pxxxx"}
 	case unix.SYS_CAPSET:
-		return signature{"capset", "--"}
+		return signature{"capset", "-C"}
 	case unix.SYS_SETRESUID:
 		return signature{"setresuid", "ddd"}
 	case unix.SYS_SETRESGID:
 		return signature{"setresgid", "ddd"}
 	case unix.SYS_SETGROUPS:
-		return signature{"setgroups", "d-"}
+		return signature{"setgroups", "dG"}
 	case unix.SYS_UMASK:
 		return signature{"umask", "o"}
 	case unix.SYS_PRLIMIT64:
@@ -136,13 +138,13 @@ func processSignature(nr uint32) signature {
 	case unix.SYS_ACCEPT4:
 		return signature{"accept4", "f---"}
 	case unix.SYS_SCHED_SETATTR:
-		return signature{"sched_setattr", "d--"}
+		return signature{"sched_setattr", "dS"}
 	case unix.SYS_SCHED_SETAFFINITY:
-		return signature{"sched_setaffinity", "dd-"}
+		return signature{"sched_setaffinity", "ddW"}
 	case unix.SYS_IOPRIO_SET:
 		return signature{"ioprio_set", "ddx"}
 	case unix.SYS_SET_MEMPOLICY:
-		return signature{"set_mempolicy", "x-d"}
+		return signature{"set_mempolicy", "xWd"}
 	case unix.SYS_EXECVE:
 		return signature{"execve", "pvv"}
 	case unix.SYS_EXIT_GROUP:
@@ -259,7 +261,7 @@ func (l *lister) arg(o *op, i int, kind rune) string {
 	case 'L':
 		return fmt.Sprintf("{%d %d}", l.quad(v), l.quad(v+8))
 	}
-	return fmt.Sprintf("%#x", v)
+	return l.processArg(o, v, kind)
 }
 
 func (l *lister) quad(address uint64) uint64 { return quad(l.arena[address-arenaBase:]) }
