@@ -71,7 +71,11 @@ func (x *Process) checkProgram() error {
 	if len(x.programs) > 0 {
 		return nil
 	}
-	return &diag.Error{Field: programField, Op: "exec:", Path: args[0], Err: errNotFound, Hint: noPathHint(x.env), Code: "program-not-found"}
+	e := &diag.Error{Field: programField, Op: "exec:", Path: args[0], Err: errNotFound, Hint: noPathHint(x.env), Code: "program-not-found"}
+	if args[0] == "" {
+		e.Op, e.Hint = `exec: ""`, ""
+	}
+	return e
 }
 
 func noPathHint(env []string) string {

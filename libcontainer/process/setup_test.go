@@ -1,0 +1,507 @@
+package process
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ociruntime/nsenter"
+)
+
+// The tests here run programs for real, and look at what the kernel says of
+// them in /proc.
+
+// sets reads the five capability sets out of /proc/self/status.
+func sets(t *testing.T, s map[string]string) (got [5]uint64) {
+	t.Helper()
+	for i, name := range []string{"CapBnd", "CapEff", "CapPrm", "CapInh", "CapAmb"} {
+		v, err := strconv.ParseUint(s[name], 16, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[i] = v
+	}
+	return got
+}
+
+func mask(numbers ...int) (m uint64) {
+	for _, n := range numbers {
+		m |= 1 << n
+	}
+	return m
+}
+
+func TestCapabilities(t *testing.T) {
+	needsRoot(t)
+	const kill, chown, raw, admin = unix.CAP_KILL, unix.CAP_CHOWN, unix.CAP_NET_RAW, unix.CAP_SYS_ADMIN
+	three := []string{"CAP_KILL", "CAP_CHOWN", "CAP_NET_RAW"}
+	all := mask(kill, chown, raw)
+	cases := []struct {
+		name string
+		uid  uint32
+		caps *specs.LinuxCapabilities
+		want [5]uint64 // bounding, effective, permitted, inheritable, ambient: after execve
+	}{
+		{"none", 0, nil, [5]uint64{}},
+		{"root", 0, &specs.LinuxCapabilities{Bounding: three, Effective: three, Permitted: three}, [5]uint64{all, all, all, 0, 0}},
+		{"user", 1000, &specs.LinuxCapabilities{Bounding: three, Effective: three, Permitted: three}, [5]uint64{all, 0, 0, 0, 0}},
+		{"user, ambient", 1000, &specs.LinuxCapabilities{Bounding: three, Effective: three, Permitted: three,
+			Inheritable: []string{"CAP_NET_RAW", "CAP_KILL"}, Ambient: []string{"CAP_NET_RAW"}},
+			[5]uint64{all, mask(raw), mask(raw), mask(raw, kill), mask(raw)}},
+		{"inheritable beyond bounding", 0, &specs.LinuxCapabilities{Bounding: three[:1], Inheritable: three[1:2]},
+			[5]uint64{mask(kill), mask(kill, chown), mask(kill, chown), mask(chown), 0}},
+	}
+	for _, user := range []bool{false, true} {
+		for _, filtered := range []bool{false, true} {
+			for _, c := range cases {
+				t.Run(fmt.Sprintf("%s/userns=%v,filter=%v", c.name, user, filtered), func(t *testing.T) {
+					in := Input{Process: minimal(), Userns: user}
+					in.Process.Capabilities = c.caps
+					in.Process.User.UID = c.uid
+					if filtered { // without no_new_privs: needs CAP_SYS_ADMIN, which must not show
+						in.Seccomp = &Filter{BPF: deny(unix.SYS_MKDIRAT, seccompErrno|38)}
+					}
+					o := options{}
+					if user {
+						o = newUser(t)
+					}
+					s := status(t, in, o)
+					if got := sets(t, s); got != c.want {
+						t.Errorf("\ngot  %x\nwant %x", got, c.want)
+					}
+					if want := map[bool]string{false: "0", true: "2"}[filtered]; s["Seccomp"] != want {
+						t.Errorf("Seccomp: got %s, want %s", s["Seccomp"], want)
+					}
+				})
+			}
+		}
+	}
+}
+
+// newUser makes the stage be born in a user namespace.
+func newUser(t *testing.T) options {
+	t.Helper()
+	e, err := nsenter.Enter([]nsenter.Namespace{{Type: nsenter.User}, {Type: nsenter.Mount}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return options{flags: e.CloneFlags, early: e.Emit}
+}
+
+// A capability that does not exist, or that the machine does not have, is left
+// out; the rest is granted.
+func TestCapabilitiesUnavailable(t *testing.T) {
+	needsRoot(t)
+	h := HostFacts()
+	h.Bounding &^= mask(unix.CAP_SYS_RESOURCE) // even where there is one
+	names := []string{"CAP_KILL", "CAP_SYS_RESOURCE", "CAP_BOGUS", "cap_chown"}
+	in := Input{Process: minimal("grep", "CapPrm", "/proc/self/status"), Host: h}
+	in.Process.Capabilities = &specs.LinuxCapabilities{Bounding: names, Effective: names, Permitted: names}
+	got := start(t, in, options{})
+	if want := "CapPrm:\t0000000000000020\n"; got.err != nil || got.out != want {
+		t.Errorf("got %q, %v, want %q", got.out, got.err, want)
+	}
+	want := []string{"ignoring unknown or unavailable capabilities: [CAP_SYS_RESOURCE CAP_BOGUS cap_chown]"}
+	if !slices.Equal(got.warnings, want) {
+		t.Errorf("warnings %q", got.warnings)
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	needsRoot(t)
+	umask := uint32(0o27)
+	in := Input{Process: minimal()}
+	in.Process.User = specs.User{UID: 1000, GID: 100, AdditionalGids: []uint32{5, 4294967294}, Umask: &umask}
+	in.Process.NoNewPrivileges = true
+	// The caller's groups must not leak.
+	o := options{early: func(p *nsenter.Program) { p.Setgroups([]uint32{0, 42}) }}
+	s := status(t, in, o)
+	for name, want := range map[string]string{
+		"Uid": "1000\t1000\t1000\t1000", "Gid": "100\t100\t100\t100", "Groups": "5 4294967294",
+		"Umask": "0027", "NoNewPrivs": "1",
+	} {
+		if s[name] != want {
+			t.Errorf("%s: got %q, want %q", name, s[name], want)
+		}
+	}
+	in.Process.User = specs.User{}
+	in.KeepGroups = true
+	own := fmt.Sprintf("%04o", unix.Umask(0))
+	mask, _ := strconv.ParseUint(own, 8, 32)
+	unix.Umask(int(mask))
+	s = status(t, in, o)
+	if s["Groups"] != "0 42" || s["Umask"] != own {
+		t.Errorf("kept groups %q and umask %s, want the caller's: 0 42 and %s", s["Groups"], s["Umask"], own)
+	}
+}
+
+func TestUnmappedUser(t *testing.T) {
+	in := Input{Process: minimal("true"), UIDMappings: []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 10}}, Host: host()}
+	in.Process.User.UID = 10
+	_, _, err := New(in)
+	if want := "process.user.uid: invalid argument (10 is not mapped in linux.uidMappings)"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestRlimits(t *testing.T) {
+	needsRoot(t)
+	h := HostFacts()
+	h.Resource = func() bool { return false }
+	max, err := h.HardLimit(unix.RLIMIT_NOFILE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := Input{Process: minimal("cat", "/proc/self/limits"), Host: h}
+	in.Process.Rlimits = []specs.POSIXRlimit{
+		{Type: "RLIMIT_NOFILE", Soft: max + 5, Hard: max + 10},
+		{Type: "RLIMIT_CORE", Soft: 0, Hard: 4096},
+		{Type: "RLIMIT_FSIZE", Soft: unix.RLIM_INFINITY, Hard: unix.RLIM_INFINITY},
+		{Type: "RLIMIT_STACK", Soft: 1 << 20, Hard: 1 << 21},
+	}
+	got := start(t, in, options{})
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	for _, want := range []string{
+		fmt.Sprintf("Max open files            %-20d %d", max, max),
+		"Max core file size        0                    4096",
+		"Max file size             unlimited            unlimited",
+		"Max stack size            1048576              2097152",
+	} {
+		if !strings.Contains(got.out, want) {
+			t.Errorf("limits lack %q:\n%s", want, got.out)
+		}
+	}
+	want := fmt.Sprintf("process.rlimits[0]: RLIMIT_NOFILE is %d instead of %d, because", max, max+10)
+	if len(got.warnings) != 1 || !strings.HasPrefix(got.warnings[0], want) {
+		t.Errorf("warnings %q", got.warnings)
+	}
+}
+
+// A limit above the stage's is given to it by the parent, if that may.
+func TestRlimitsGranted(t *testing.T) {
+	needsRoot(t)
+	const low, high = 100, 200
+	old := unix.Rlimit{}
+	if err := unix.Getrlimit(unix.RLIMIT_MSGQUEUE, &old); err != nil {
+		t.Fatal(err)
+	}
+	h := HostFacts()
+	may := h.Resource()
+	h.Resource = func() bool { return true }
+	h.HardLimit = func(int) (uint64, error) { return low, nil }
+	in := Input{Process: minimal("grep", "msgqueue", "/proc/self/limits"), Host: h}
+	in.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_MSGQUEUE", Soft: high, Hard: high}}
+	o := options{early: func(p *nsenter.Program) { p.Prlimit(unix.RLIMIT_MSGQUEUE, low, low) }}
+	got := start(t, in, o)
+	if !may { // the kernel refuses, and that is what the user is told
+		want := `process.rlimits[0]: raise "RLIMIT_MSGQUEUE": operation not permitted`
+		if got.err == nil || got.err.Error() != want {
+			t.Errorf("got %v, want %s", got.err, want)
+		}
+		return
+	}
+	if f := strings.Fields(got.out); got.err != nil || len(f) < 5 || f[3] != "200" || f[4] != "200" {
+		t.Errorf("%q, %v", got.out, got.err)
+	}
+}
+
+func TestNoNewPrivilegesFilter(t *testing.T) {
+	needsRoot(t)
+	// The filter forbids all that we do before execve; it must not matter.
+	for _, nnp := range []bool{false, true} {
+		for _, nr := range []int{unix.SYS_CAPSET, unix.SYS_PRCTL, unix.SYS_PRLIMIT64, unix.SYS_CLOSE_RANGE, unix.SYS_SETRESUID} {
+			in := Input{Process: minimal("busybox", "echo", "ran"), Seccomp: &Filter{BPF: deny(nr, seccompKill)}}
+			in.Process.User.UID = 1000
+			in.Process.NoNewPrivileges = nnp
+			in.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_CORE"}}
+			got := start(t, in, options{})
+			if (nr == unix.SYS_PRLIMIT64 || nr == unix.SYS_PRCTL) && got.status.Signaled() && got.err == nil {
+				continue // busybox itself may use it
+			}
+			if got.err != nil || got.out != "ran\n" {
+				t.Errorf("no_new_privs %v, without system call %d: %q, %v, status %x", nnp, nr, got.out, got.err, got.status)
+			}
+		}
+	}
+}
+
+func TestFilterForbidsExecve(t *testing.T) {
+	needsRoot(t)
+	in := Input{Process: minimal("true"), Seccomp: &Filter{BPF: deny(unix.SYS_EXECVE, seccompErrno|uint32(unix.EPERM))}}
+	got := start(t, in, options{})
+	if want := `process.args[0]: exec: "true": permission denied`; got.err == nil || got.err.Error() != want {
+		t.Errorf("got %v, want %s", got.err, want)
+	}
+	in.Seccomp = &Filter{BPF: deny(unix.SYS_EXECVE, seccompKill)}
+	got = start(t, in, options{})
+	if !got.status.Signaled() || got.status.Signal() != unix.SIGSYS {
+		t.Errorf("status %x", got.status)
+	}
+}
+
+func TestKeyring(t *testing.T) {
+	needsRoot(t)
+	name := "_ses.test-" + strconv.Itoa(os.Getpid())
+	for _, user := range []bool{false, true} {
+		keyring := func(exec bool, o options) (key string) {
+			in := Input{Process: minimal("cat", "/proc/keys"), Keyring: name, Userns: user, Exec: exec}
+			got := start(t, in, o)
+			if got.err != nil {
+				t.Fatal(got.err)
+			}
+			for _, line := range strings.Split(got.out, "\n") {
+				if strings.Contains(line, name) {
+					return line
+				}
+			}
+			t.Fatalf("exec %v: no keyring %s in\n%s", exec, name, got.out)
+			return ""
+		}
+		o, want := options{}, "3f1b0000"
+		if user {
+			o, want = newUser(t), "3f130008"
+		}
+		var joined string
+		if !user { // exec joins the one that exists
+			o.ready = func(*Process, *nsenter.Stage) { joined = keyring(true, options{}) }
+		}
+		made := keyring(false, o)
+		if f := strings.Fields(made); f[4] != want {
+			t.Errorf("userns %v: permissions %s, want %s", user, f[4], want)
+		}
+		if !user && strings.Fields(made)[0] != strings.Fields(joined)[0] {
+			t.Errorf("exec has another keyring:\n%s\n%s", made, joined)
+		}
+	}
+}
+
+// stat returns fields of /proc/self/stat by their number in proc_pid_stat(5).
+func stat(t *testing.T, in Input, o options) func(field int) string {
+	t.Helper()
+	in.Process.Args = []string{"cat", "/proc/self/stat"}
+	got := start(t, in, o)
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	_, rest, _ := strings.Cut(got.out, ") ")
+	f := strings.Fields(rest)
+	return func(field int) string { return f[field-3] }
+}
+
+func TestScheduler(t *testing.T) {
+	needsRoot(t)
+	cases := []struct {
+		name                   string
+		scheduler              specs.Scheduler
+		nice, priority, policy string
+	}{
+		{"batch", specs.Scheduler{Policy: "SCHED_BATCH", Nice: 7}, "7", "0", "3"},
+		{"fifo", specs.Scheduler{Policy: "SCHED_FIFO", Priority: 3}, "", "3", "1"},
+		{"idle", specs.Scheduler{Policy: "SCHED_IDLE"}, "0", "0", "5"},
+		{"negative nice", specs.Scheduler{Policy: "SCHED_OTHER", Nice: -3}, "-3", "0", "0"},
+		{"deadline", specs.Scheduler{Policy: "SCHED_DEADLINE", Runtime: 1e6, Deadline: 1e7, Period: 1e7}, "", "0", "6"},
+	}
+	for _, user := range []bool{false, true} {
+		for _, c := range cases {
+			t.Run(fmt.Sprintf("%s/userns=%v", c.name, user), func(t *testing.T) {
+				in := Input{Process: minimal(), Userns: user}
+				in.Process.Scheduler = &c.scheduler
+				in.Process.User.UID = 1000
+				o := options{}
+				if user {
+					o = newUser(t)
+				}
+				s := stat(t, in, o)
+				if c.nice != "" && s(19) != c.nice || s(40) != c.priority || s(41) != c.policy {
+					t.Errorf("nice %s, priority %s, policy %s", s(19), s(40), s(41))
+				}
+			})
+		}
+	}
+}
+
+func TestIOPriority(t *testing.T) {
+	needsRoot(t)
+	for _, c := range []struct {
+		priority specs.LinuxIOPriority
+		want     string
+	}{
+		{specs.LinuxIOPriority{Class: "IOPRIO_CLASS_BE", Priority: 6}, "best-effort: prio 6\n"},
+		{specs.LinuxIOPriority{Class: "IOPRIO_CLASS_IDLE"}, "idle\n"},
+		{specs.LinuxIOPriority{Class: "IOPRIO_CLASS_RT", Priority: 1}, "realtime: prio 1\n"},
+	} {
+		for _, user := range []bool{false, true} {
+			in := Input{Process: minimal("sh", "-c", "ionice -p $$"), Userns: user}
+			in.Process.IOPriority = &c.priority
+			o := options{}
+			if user {
+				o = newUser(t)
+			}
+			if got := start(t, in, o); got.err != nil || got.out != c.want {
+				t.Errorf("%v, userns %v: got %q, %v", c.priority, user, got.out, got.err)
+			}
+		}
+	}
+}
+
+func TestPersonality(t *testing.T) {
+	needsRoot(t)
+	if hostMachine() != "x86_64" {
+		t.Skip("uname -m under LINUX32 depends on the machine")
+	}
+	in := Input{Process: minimal("uname", "-m"), Personality: &specs.LinuxPersonality{Domain: "LINUX32"}}
+	if got := start(t, in, options{}); got.err != nil || got.out != "i686\n" {
+		t.Errorf("got %q, %v", got.out, got.err)
+	}
+}
+
+func TestMemoryPolicy(t *testing.T) {
+	needsRoot(t)
+	if _, err := os.Stat("/proc/self/numa_maps"); err != nil {
+		t.Skip("the kernel has no NUMA")
+	}
+	in := Input{Process: minimal("head", "-n1", "/proc/self/numa_maps"),
+		MemoryPolicy: &specs.LinuxMemoryPolicy{Mode: "MPOL_BIND", Nodes: "0"}}
+	if got := start(t, in, options{}); got.err != nil || !strings.Contains(got.out, " bind:0 ") {
+		t.Errorf("got %q, %v", got.out, got.err)
+	}
+	in.MemoryPolicy.Nodes = "1000"
+	got := start(t, in, options{})
+	if want := "linux.memoryPolicy: set_mempolicy: invalid argument"; got.err == nil || got.err.Error() != want {
+		t.Errorf("no such node: got %v, want %s", got.err, want)
+	}
+}
+
+func TestAffinity(t *testing.T) {
+	needsRoot(t)
+	for _, exec := range []bool{true, false} {
+		in := Input{Process: minimal("true"), Exec: exec}
+		in.Process.ExecCPUAffinity = &specs.CPUAffinity{Initial: "0-1", Final: "0"}
+		x, _, err := New(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := status(t, Input{Process: minimal()}, options{})["Cpus_allowed_list"]
+		want := map[bool]string{true: "0", false: all}[exec]
+		s := status(t, in, options{early: func(p *nsenter.Program) { x.InitialAffinity(p); x.FinalAffinity(p) }})
+		if s["Cpus_allowed_list"] != want {
+			t.Errorf("exec %v: CPUs %s, want %s", exec, s["Cpus_allowed_list"], want)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	needsRoot(t)
+	in := Input{Process: minimal("sh", "-c", "uname -n; cat /proc/sys/kernel/domainname"), Hostname: "box", Domainname: "example.org"}
+	if got := start(t, in, options{flags: unix.CLONE_NEWUTS}); got.err != nil || got.out != "box\nexample.org\n" {
+		t.Errorf("got %q, %v", got.out, got.err)
+	}
+}
+
+func TestSessionAndDescriptors(t *testing.T) {
+	needsRoot(t)
+	in := Input{Process: minimal("sh", "-c", "echo $$; cut -d' ' -f6 /proc/self/stat; ls /proc/$$/fd")}
+	// The sh may keep what it was given; ls is run by it, so look at sh's.
+	leak, err := os.Open("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leak.Close()
+	got := start(t, in, options{early: func(p *nsenter.Program) { p.Inherit(int(leak.Fd()), "leak") }})
+	f := strings.Fields(got.out)
+	if got.err != nil || len(f) != 5 || f[0] != f[1] || !slices.Equal(f[2:], []string{"0", "1", "2"}) {
+		t.Errorf("pid, session and descriptors: %q, %v", f, got.err)
+	}
+}
+
+func TestWorkingDirectory(t *testing.T) {
+	needsRoot(t)
+	dir := t.TempDir()
+	for at := dir; at != os.TempDir(); at = filepath.Dir(at) {
+		os.Chmod(at, 0o755)
+	}
+	private := dir + "/private"
+	os.Mkdir(private, 0o700)
+	os.Chown(private, 1000, 1000)
+	in := Input{Process: minimal("busybox", "pwd")}
+	in.Process.Cwd = private
+	in.Process.User = specs.User{UID: 1000, GID: 1000}
+	// Root without CAP_DAC_OVERRIDE is what root is to an NFS server: the
+	// directory is only open to the user.
+	weak := options{early: func(p *nsenter.Program) {
+		keep := mask(unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_SETPCAP)
+		p.Capset(keep, keep, 0)
+	}}
+	if got := start(t, in, weak); got.err != nil || got.out != private+"\n" {
+		t.Errorf("got %q, %v", got.out, got.err)
+	}
+	in.Process.User.UID = 1001
+	got := start(t, in, weak)
+	want := `process.cwd: chdir "` + private + `": permission denied (uid 1001 has no search permission for "` + private + `", mode 0700)`
+	if got.err == nil || got.err.Error() != want {
+		t.Errorf("\ngot  %v\nwant %s", got.err, want)
+	}
+}
+
+// The image's or the caller's working directory may name a descriptor that the
+// runtime holds open on the host (CVE-2024-21626).
+func TestWorkingDirectoryOutside(t *testing.T) {
+	needsRoot(t)
+	root := busybox(t, map[string]string{"proc/": ""})
+	outside, err := os.Open("/etc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer outside.Close()
+	for fd := 3; fd < 12; fd++ {
+		in := Input{Process: minimal("/bin/busybox", "pwd")}
+		in.Process.Cwd = "/proc/self/fd/" + strconv.Itoa(fd)
+		got := start(t, in, options{flags: unix.CLONE_NEWNS | unix.CLONE_NEWPID, early: func(p *nsenter.Program) {
+			p.Inherit(int(outside.Fd()), "outside")
+			p.Inherit(int(outside.Fd()), "outside")
+			enter(p, root)
+		}})
+		if got.err == nil || !strings.HasPrefix(got.err.Error(), "process.cwd: ") {
+			t.Errorf("%s: got %q, %v", in.Process.Cwd, got.out, got.err)
+		}
+		if fd == 4 && !strings.Contains(got.err.Error(), "outside the container's root") {
+			t.Errorf("%s is the directory, but: %v", in.Process.Cwd, got.err)
+		}
+	}
+}
+
+// busybox makes an image with a static busybox.
+func busybox(t *testing.T, files map[string]string) string {
+	t.Helper()
+	path, err := exec.LookPath("busybox")
+	if err != nil {
+		t.Skip("needs busybox-static")
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{"bin/busybox": string(content)}
+	for name, text := range files {
+		all[name] = text
+	}
+	return image(t, all)
+}
+
+// enter makes root the root, with a procfs.
+func enter(p *nsenter.Program, root string) {
+	p.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+	p.Mount("proc", root+"/proc", "proc", 0, "")
+	p.Chroot(root)
+	p.Chdir("/")
+}
