@@ -126,6 +126,7 @@ func (x *execution) compose() {
 	p := x.program
 	p.At("")
 	p.Prctl(unix.PR_SET_DUMPABLE, 0) // not for the container to ptrace(2): CVE-2016-9962
+	x.process.InitialAffinity(p)
 	tasks := make([]nsenter.FD, 0, len(x.join.Tasks))
 	for _, t := range x.join.Tasks {
 		tasks = append(tasks, p.Inherit(t.FD, "tasks"))
@@ -139,6 +140,7 @@ func (x *execution) compose() {
 	for _, t := range tasks {
 		p.Write(t, "0")
 	}
+	x.process.FinalAffinity(p)
 	var inside process.Descriptors
 	var master nsenter.FD
 	if x.spec.Terminal {
@@ -171,7 +173,7 @@ func (x *execution) begin() (err error) {
 		case err == io.EOF:
 			return x.announce()
 		case err != nil:
-			return explainExec(err, x.spec, x.stage.Pid)
+			return explainExec(err, x.spec, x.config.Linux, x.stage.Pid)
 		case forks && event.Sync == nsenter.SyncForked:
 			err = adopted(x.stage, event)
 		case event.Sync == syncReady:

@@ -125,17 +125,17 @@ func (c *container) explainFault(fault *nsenter.Fault) error {
 	if configErr != nil {
 		return program.Explain(fault)
 	}
-	return explainExec(program.Explain(fault), config.Process, c.Pid)
+	return explainExec(program.Explain(fault), config.Process, config.Linux, c.Pid)
 }
 
 // explainExec adds to the failure of an execve what is wrong with the program.
-func explainExec(err error, p *specs.Process, pid int) error {
+func explainExec(err error, p *specs.Process, linux *specs.Linux, pid int) error {
 	root, openErr := unix.Open("/proc/"+strconv.Itoa(pid)+"/root", unix.O_PATH|unix.O_CLOEXEC, 0)
 	if openErr != nil || p == nil {
 		return err
 	}
 	defer unix.Close(root)
-	return process.Explain(err, p, root)
+	return process.Explain(err, p, root, linux)
 }
 
 // abandon destroys a container whose start has failed in a hook: runtime.md

@@ -84,6 +84,7 @@ type Stat struct{ at Buffer }
 // Offsets in struct statx, see statx(2) and linux/stat.h.
 const (
 	statxModeOffset = 28
+	statxInoOffset  = 32
 	statxRdevOffset = 128 // major, then minor, 32 bits each
 	statxSize       = 256
 )
@@ -110,6 +111,9 @@ func TypeValue(format uint32) uint64 { return uint64(format&unix.S_IFMT) << 32 }
 
 // Mode is a word that FchmodatWord accepts as the file's mode.
 func (s Stat) Mode() Word { return s.at.word(statxModeOffset) }
+
+// Inode is the word that holds the inode number.
+func (s Stat) Inode() Word { return s.at.word(statxInoOffset) }
 
 // Rdev is the word that holds the device number of a special file.
 func (s Stat) Rdev() Word { return s.at.word(statxRdevOffset) }

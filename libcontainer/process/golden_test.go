@@ -94,7 +94,7 @@ func TestGoldenLabels(t *testing.T) {
 	s.ApparmorProfile, s.SelinuxLabel, s.NoNewPrivileges = "docker-default", "system_u:system_r:container_t:s0:c1,c2", true
 	x := &Process{in: Input{Process: s, Keyring: "_ses.box"}, env: s.Env, programs: s.Args}
 	x.scheduling.ioprio = -1
-	compare(t, "labels", list(x))
+	compare(t, "labels", list(x, Descriptors{}))
 }
 
 // record lists what is recorded for in.
@@ -104,14 +104,14 @@ func record(t *testing.T, in Input) []byte {
 	if err != nil || len(warnings) > 0 {
 		t.Fatal(warnings, err)
 	}
-	return list(x)
+	return list(x, Descriptors{Proc: nsenter.Number(7), Console: nsenter.Number(8)})
 }
 
-func list(x *Process) []byte {
+func list(x *Process, d Descriptors) []byte {
 	p := nsenter.New(0)
 	x.InitialAffinity(p)
 	x.FinalAffinity(p)
-	x.Setup(p, Descriptors{Proc: p.Inherit(0, "proc"), Console: p.Inherit(0, "console")})
+	x.Setup(p, d)
 	p.At("")
 	files := []nsenter.FD{}
 	if fd, ok := x.Passwd(); ok {

@@ -76,7 +76,8 @@ type Process struct {
 // Descriptors are those of the stage's descriptors that Setup works with.
 type Descriptors struct {
 	// Proc is a procfs of the container's pid namespace that is proven to be
-	// one, for the label; used if NeedsProc.
+	// one, for the label; used if NeedsProc. The zero value means that Setup
+	// opens the container's /proc, and proves it.
 	Proc nsenter.FD
 	// Console is the slave of the container's pseudo terminal; used if
 	// process.terminal is set.
@@ -143,6 +144,9 @@ func (x *Process) Setup(p *nsenter.Program, d Descriptors) {
 	s := x.in.Process
 	if s != nil && s.Terminal {
 		x.attachConsole(p, d.Console)
+	}
+	if x.NeedsProc() && d.Proc == (nsenter.FD{}) {
+		d.Proc = openProc(p)
 	}
 	x.joinKeyring(p, d.Proc)
 	x.nameHost(p)

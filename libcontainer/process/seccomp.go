@@ -48,7 +48,11 @@ func (x *Process) loadFilter(p *nsenter.Program, notify func(nsenter.FD)) {
 		p.Capset(c.effective|kept, c.permitted|kept, c.inheritable)
 	}
 	listener := p.Seccomp(f.BPF, f.Flags)
-	if f.Flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0 {
+	switch {
+	case f.Flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER == 0:
+	case notify == nil:
+		p.Stop("nobody takes the listener of this filter, whose calls would wait for ever")
+	default:
 		notify(listener)
 	}
 }

@@ -1,6 +1,8 @@
 package process
 
 import (
+	"math"
+
 	"golang.org/x/sys/unix"
 
 	"ociruntime/libcontainer/lsm"
@@ -71,6 +73,21 @@ var attrHow = unix.OpenHow{
 
 // NeedsProc reports whether Setup uses Descriptors.Proc.
 func (x *Process) NeedsProc() bool { return x.label() != "" || x.appArmorProfile() != "" }
+
+// openProc records that the container's /proc is opened: the root of a procfs,
+// as an image or a volume may have put something else there, or a directory of
+// another process, to have labels written into it (CVE-2019-16884).
+func openProc(p *nsenter.Program) nsenter.FD {
+	const rootInode = 1 // PROC_ROOT_INO
+	p.At("process")
+	proc := p.Openat2(nsenter.AtCWD, "/proc", unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_DIRECTORY,
+		Resolve: unix.RESOLVE_NO_SYMLINKS,
+	})
+	p.Require(p.Fstatfs(proc), math.MaxUint64, unix.PROC_SUPER_MAGIC, "/proc is not a procfs")
+	p.Require(p.Statx(proc, "", unix.AT_EMPTY_PATH).Inode(), math.MaxUint64, rootInode, "/proc is not the root of a procfs")
+	return proc
+}
 
 // appArmorProfile is the profile to write. Unconfined is what a process has on
 // a host without AppArmor.

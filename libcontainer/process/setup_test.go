@@ -408,6 +408,54 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// What the label is written into must be the root of a procfs, whatever the
+// image has at /proc.
+func TestProcIsProven(t *testing.T) {
+	needsRoot(t)
+	x := &Process{in: Input{Process: minimal("true")}}
+	x.in.Process.SelinuxLabel = "a:b:c:s0"
+	x.scheduling.ioprio = -1
+	cases := []struct {
+		name string
+		make func(p *nsenter.Program, root string)
+		want string
+	}{
+		{"tmpfs", func(p *nsenter.Program, root string) { p.Mount("tmpfs", root+"/proc", "tmpfs", 0, "") }, "process: /proc is not a procfs"},
+		{"directory of it", func(p *nsenter.Program, root string) { p.Mount("/proc/1", root+"/proc", "", unix.MS_BIND, "") }, "process: /proc is not the root of a procfs"},
+		{"link", func(p *nsenter.Program, root string) {}, `process: openat2 "/proc": too many levels of symbolic links`},
+		{"file mounted over", func(p *nsenter.Program, root string) {
+			p.Mount("proc", root+"/proc", "proc", 0, "")
+			p.Mount(root+"/fake", root+"/proc/1/task/1/attr/exec", "", unix.MS_BIND, "")
+		}, `process.selinuxLabel: openat2 "thread-self/attr/exec": invalid cross-device link`},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			files := map[string]string{"proc/": "", "fake": ""}
+			if c.name == "link" {
+				files = map[string]string{"proc": "-> /other", "other/": ""}
+			}
+			root := image(t, files)
+			p := nsenter.New(0)
+			p.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+			c.make(p, root)
+			p.Chroot(root)
+			p.Chdir("/")
+			x.Setup(p, Descriptors{})
+			s, err := p.Start(nsenter.Options{Args: []string{"stage"}, CloneFlags: unix.CLONE_NEWNS | unix.CLONE_NEWPID, Cgroup: -1, Stdio: [3]int{0, 1, 2}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = s.Next(deadline)
+			s.Close()
+			var status unix.WaitStatus
+			unix.Wait4(s.Pid, &status, 0, nil)
+			if err == nil || err.Error() != c.want {
+				t.Errorf("\ngot  %v\nwant %s", err, c.want)
+			}
+		})
+	}
+}
+
 func TestSessionAndDescriptors(t *testing.T) {
 	needsRoot(t)
 	in := Input{Process: minimal("sh", "-c", "echo $$; cut -d' ' -f6 /proc/self/stat; ls /proc/$$/fd")}
