@@ -66,8 +66,8 @@ layers() {
 # never sees half of one and needs no lock.
 ensure() {
   [ ! -d "${!1}" ] || return 0
-  mkdir -p "$VM_CACHE"
-  exec 7>"$VM_CACHE/lock"
+  # The message of mkdir or the shell says why; no guest is no failed test.
+  { mkdir -p "$VM_CACHE" && exec 7>"$VM_CACHE/lock"; } || die 77 "the guest is not built, and $VM_CACHE cannot keep one"
   flock -n 7 || {
     say "waiting for another build"
     flock 7

@@ -17,9 +17,9 @@ need_commands() {
 }
 
 install_packages() {
-  local install=(apt-get -qq -y -o DPkg::Lock::Timeout=300 install --no-install-recommends)
+  local install=(apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install --no-install-recommends)
   export DEBIAN_FRONTEND=noninteractive
-  "${install[@]}" "$@" >&2 || { apt-get -qq update >&2 && "${install[@]}" "$@" >&2; }
+  "${install[@]}" "$@" >/dev/null || { apt-get -qq update >&2 && "${install[@]}" "$@" >/dev/null; }
 }
 
 # find_mirrors sets VM_MIRROR and VM_SECURITY_MIRROR, unless given, to where this host's apt gets its own packages.

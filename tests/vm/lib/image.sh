@@ -17,7 +17,7 @@ build_image() {
   [ "$(id -u)" = 0 ] || die 77 "building the guest needs root (running it does not)"
   need_commands cpio:cpio dpkg-deb:dpkg
   mkdir -p "$root" "$out/kernel"
-  fetch_kernel "$out/kernel"
+  fetch_kernel "$out/kernel" "$out/apt"
   say "making the image with $(basename "$out"/kernel/*.deb)"
   tar -C "$root" -xf "$tree/root.tar" --xattrs --xattrs-include='*'
   # Not dpkg-deb -x: it would replace the merged-/usr symlink /lib by a directory.
@@ -27,23 +27,24 @@ build_image() {
   mv "$root/boot/vmlinuz-$release" "$out/vmlinuz"
   chroot "$root" depmod "$release"
   furnish "$root"
-  make_initrd "$root" "$release" "$out/initrd"
+  make_initrd "$root" "$release" "$out/initrd.d" "$out/initrd"
   rm -rf "${root:?}"/{boot,var/cache/apt,var/lib/apt/lists}/*
-  mke2fs -q -t ext4 -m 0 -O ^has_journal -d "$root" "$out/root.ext4" 4G
-  rm -rf "$root" "$out/kernel"
+  mke2fs -q -t ext4 -m 0 -O ^has_journal -d "$root" "$out/root.ext4" 4G >/dev/null
+  rm -rf "$root" "$out"/{kernel,apt,initrd.d}
   mv "$out" "$1"
 }
 
-# fetch_kernel DIR: put the kernel's .deb into DIR, checked by apt against the archive's signature. An apt of its own,
-# with nothing of the host's but the proxy, so that any suite will do and the host's package lists stay as they are.
+# fetch_kernel DIR APT: put the kernel's .deb into DIR, checked by apt against the archive's signature. It is an apt of
+# its own, in the directory APT, with nothing of the host's but the proxy, so that any suite will do and the host's
+# package lists stay as they are.
 fetch_kernel() {
-  local dir=$1 package=${VM_KERNEL%/*} suite=${VM_KERNEL#*/} next apt
+  local dir=$1 apt=$2 package=${VM_KERNEL%/*} suite=${VM_KERNEL#*/} next
   if [ -f "$VM_KERNEL" ]; then
     cp "$VM_KERNEL" "$dir/"
     return
   fi
+  [[ $VM_KERNEL != *.deb ]] || die 2 "VM_KERNEL=$VM_KERNEL: no such file"
   find_mirrors
-  apt=$(mktemp -d)
   mkdir -p "$apt"/{state/lists/partial,cache/archives/partial}
   : >"$apt/status"
   {
@@ -58,12 +59,11 @@ fetch_kernel() {
   else
     suite_sources "$suite" >"$apt/sources"
   fi
-  APT_CONFIG=$apt/conf apt-get -qq update || die 125 "no package index of ${suite} to be had"
+  APT_CONFIG=$apt/conf apt-get -qq update || die 125 "no package index to be had"
   # linux-image-cloud-amd64 is empty and depends on linux-image-6.1.0-NN-cloud-amd64.
   while next=$(APT_CONFIG=$apt/conf apt-cache show --no-all-versions "$package" |
     sed -n 's/^Depends:.*\(linux-image-[^ ,]*\).*/\1/p') && [ -n "$next" ]; do package=$next; done
   (cd "$dir" && APT_CONFIG=$apt/conf apt-get -qq download "$package") || die 125 "no kernel package $package to be had"
-  rm -rf "$apt"
 }
 
 # furnish ROOT: make the plain Debian tree our guest.
@@ -93,11 +93,10 @@ furnish() {
   ln -sf /dev/null "$units/timers.target"
 }
 
-# make_initrd ROOT RELEASE FILE: Debian's kernels have virtio_blk as a module, so something must load it before
+# make_initrd ROOT RELEASE DIR FILE: Debian's kernels have virtio_blk as a module, so something must load it before
 # /dev/vda is there. Ours holds busybox and the few modules that are not built in.
 make_initrd() {
-  local root=$1 release=$2 file=$3 dir module
-  dir=$(mktemp -d)
+  local root=$1 release=$2 dir=$3 file=$4 module
   mkdir -p "$dir"/{bin,dev,modules,proc,root,sys}
   cp "$root/bin/busybox" "$dir/bin/"
   install -m 755 "$here/guest/init" "$dir/init"
@@ -109,5 +108,4 @@ make_initrd() {
   done >"$dir/modules/order"
   find "$dir/modules" -name '*.xz' -exec xz -d {} +
   (cd "$dir" && find . | cpio -o -H newc --quiet) | gzip -1 >"$file"
-  rm -rf "$dir"
 }

@@ -62,7 +62,7 @@ save_state() {
   mkfifo "$dir/io.in" "$dir/io.out" "$dir/monitor"
   machine "$dir/disk" off "$dir/share" "$dir"
   exec 8<>"$dir/io.in" 9<>"$dir/monitor"
-  qemu-system-x86_64 "${machine[@]}" -serial "file:$dir/console" \
+  setpriv --pdeathsig TERM qemu-system-x86_64 "${machine[@]}" -serial "file:$dir/console" \
     -chardev "pipe,id=io,path=${dir//,/,,}/io" -monitor stdio <&9 >"$dir/monitor.log" 7>&- &
   qemu=$!
   # shellcheck disable=SC2064 # expand now
@@ -102,9 +102,6 @@ wait_ready() {
 # open_guest: everything up to starting QEMU. Sets machine and work, and opens fd 8, the way to the agent.
 open_guest() {
   local disk share
-  work=$(mktemp -d)
-  # shellcheck disable=SC2064 # expand now
-  trap "rm -rf '$work'" EXIT
   if [ -n "$VM_COLD" ]; then
     ensure image
     disk=$image/root.ext4 share=''
@@ -113,6 +110,9 @@ open_guest() {
     disk=$state/disk share=$state/share
   fi
   touch -c "$tree" "$image" "$state" 2>/dev/null || true # prune goes by this; another user's cache is not ours to touch
+  work=$(mktemp -d)
+  # shellcheck disable=SC2064 # expand now
+  trap "rm -rf '$work'" EXIT
   if [ -n "$VM_SHARE" ] || [ -z "$share" ]; then
     mkdir "$work/empty"
     share=$work/share
