@@ -30,6 +30,7 @@ type birth struct {
 	id         string
 	options    *CreateOptions
 	gate       gateKind
+	detached   bool // nobody waits for the process in the foreground
 
 	bundle string
 	raw    []byte // config.json
@@ -50,11 +51,11 @@ type birth struct {
 }
 
 // newBirth decides everything that can be decided before anything is made.
-func (r *Runtime) newBirth(id string, o *CreateOptions, gate gateKind) (*birth, error) {
+func (r *Runtime) newBirth(id string, o *CreateOptions, gate gateKind, detached bool) (*birth, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
-	b := &birth{runtime: r, id: id, options: o, gate: gate}
+	b := &birth{runtime: r, id: id, options: o, gate: gate, detached: detached}
 	for _, step := range []func() error{b.load, b.nameCgroup, b.planNamespaces, b.planRootfs, b.planProcess} {
 		if err := step(); err != nil {
 			b.close()

@@ -1,6 +1,10 @@
 package libcontainer
 
 import (
+	"maps"
+	"slices"
+	"strings"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -34,8 +38,9 @@ func (b *birth) compose(gate nsenter.FD) {
 	if b.hasTerminal() {
 		master, inside.Console = b.rootfs.Console(p)
 	}
-	if b.process.NeedsProc() {
+	if b.process.NeedsProc() || len(b.linux().Sysctl) > 0 {
 		inside.Proc = b.rootfs.Proc(p)
+		b.composeSysctls(p, inside.Proc)
 	}
 	b.rootfs.Finish(p)
 	b.process.Setup(p, inside)
@@ -60,6 +65,38 @@ func (b *birth) composeCgroups(p *nsenter.Program) {
 		p.Write(tasks, "0")
 		p.Close(tasks)
 	}
+}
+
+// composeSysctls writes linux.sysctl before /proc/sys becomes read-only. A
+// file is reached from a proven procfs without crossing a mount or following a
+// link: whatever is mounted below, or raced in, is an error (CVE-2025-52881).
+func (b *birth) composeSysctls(p *nsenter.Program, proc nsenter.FD) {
+	for _, key := range slices.Sorted(maps.Keys(b.linux().Sysctl)) {
+		p.At("linux.sysctl." + key)
+		file := p.Openat2(proc, "sys/"+sysctlPath(key), unix.OpenHow{
+			Flags:   unix.O_WRONLY,
+			Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
+		})
+		p.Write(file, b.linux().Sysctl[key])
+		p.Close(file)
+	}
+}
+
+// sysctlPath is the path of a key below /proc/sys: dots separate, unless the
+// first separator is a slash, as in net/ipv4/conf/eth0.1/forwarding; sysctl(8).
+func sysctlPath(key string) string {
+	if i := strings.IndexAny(key, "./"); i >= 0 && key[i] == '/' {
+		return key
+	}
+	return strings.Map(func(r rune) rune {
+		switch r {
+		case '.':
+			return '/'
+		case '/':
+			return '.'
+		}
+		return r
+	}, key)
 }
 
 // composeLoopback brings up lo, as every runtime does for a new network

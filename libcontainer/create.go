@@ -21,7 +21,7 @@ const (
 // Create makes container id from a bundle, runtime.md#create, and leaves its
 // process waiting for Start. After an error nothing is left of it.
 func (r *Runtime) Create(id string, o CreateOptions) error {
-	c, err := r.create(id, &o, gateSocket)
+	c, err := r.create(id, &o, gateSocket, true)
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func (r *Runtime) Create(id string, o CreateOptions) error {
 // Plan writes the listing of what the stage of a create would do, and touches
 // nothing.
 func (r *Runtime) Plan(w io.Writer, id string, o CreateOptions) error {
-	b, err := r.newBirth(id, &o, gateSocket)
+	b, err := r.newBirth(id, &o, gateSocket, true)
 	if err != nil {
 		return err
 	}
@@ -47,11 +47,11 @@ func (r *Runtime) Plan(w io.Writer, id string, o CreateOptions) error {
 
 // create brings container id to the status created. The container that it
 // returns is locked.
-func (r *Runtime) create(id string, o *CreateOptions, gate gateKind) (*birth, error) {
+func (r *Runtime) create(id string, o *CreateOptions, gate gateKind, detached bool) (*birth, error) {
 	if err := keepDescriptors(o.PreserveFDs); err != nil {
 		return nil, err
 	}
-	b, err := r.newBirth(id, o, gate)
+	b, err := r.newBirth(id, o, gate, detached)
 	if err != nil {
 		return nil, err
 	}

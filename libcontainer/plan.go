@@ -31,6 +31,11 @@ func (b *birth) load() (err error) {
 	for _, w := range spec.Warnings(b.config) {
 		b.runtime.Log.Warnf("%s", w)
 	}
+	if p := b.config.Process; p != nil || b.options.ConsoleSocket != "" {
+		if err := checkConsole(b.hasTerminal(), b.detached, b.options.ConsoleSocket); err != nil {
+			return err
+		}
+	}
 	return spec.Validate(b.config, spec.Host{
 		Rootless:      os.Geteuid() != 0,
 		SystemdCgroup: b.runtime.CgroupManager == Systemd,

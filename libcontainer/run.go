@@ -18,7 +18,7 @@ func (r *Runtime) Run(id string, o RunOptions) (code int, err error) {
 			return 0, &diag.Error{Op: "prctl", Path: "PR_SET_CHILD_SUBREAPER", Err: err}
 		}
 	}
-	b, err := r.create(id, &o.CreateOptions, gateStatus)
+	b, err := r.create(id, &o.CreateOptions, gateStatus, o.Detach)
 	if err != nil {
 		return 0, err
 	}

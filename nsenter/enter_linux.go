@@ -101,6 +101,9 @@ func (e *Entry) Emit(p *Program) {
 	for _, j := range e.joins {
 		p.At(j.Field)
 		p.Setns(p.Inherit(j.fd, "ns:"+string(j.Type)), j.Type.Flag())
+		if j.Type == User {
+			becomeRoot(p)
+		}
 	}
 	p.At("linux.namespaces")
 	if e.unshare != 0 {
@@ -120,12 +123,17 @@ func (e *Entry) Emit(p *Program) {
 }
 
 // mapUser waits for the mappings, then becomes root of the user namespace: so
-// that what the stage makes belongs to it. A namespace that maps no id 0 keeps
-// the ids of the runtime.
+// that what the stage makes belongs to it.
 func (e *Entry) mapUser(p *Program) {
 	p.At("linux.uidMappings")
 	p.Send(SyncUser, 0)
 	p.Wait()
+	becomeRoot(p)
+}
+
+// becomeRoot makes the stage root of the user namespace it is in, if that maps
+// an id 0.
+func becomeRoot(p *Program) {
 	p.Setresgid(0)
 	p.Allow(unix.EINVAL)
 	p.Setresuid(0)
