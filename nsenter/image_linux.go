@@ -113,17 +113,30 @@ const stageName = "runtime:stage"
 // CAP_SYS_ADMIN; without it the file is a sealed memfd, which security
 // monitors are wary of (falcosecurity/rules#266) and which has no name.
 func (p *Program) image() (fd int, path string, err error) {
+	name := "/" + stageName
 	fd, err = p.imageMount()
-	if err == nil {
-		return fd, "/proc/self/fd/" + strconv.Itoa(fd) + "/" + stageName, nil
+	if err == unix.EPERM {
+		name = ""
+		fd, err = p.imageMemfd()
 	}
-	if err != unix.EPERM {
+	if err == nil {
+		fd, err = p.outOfTheWay(fd)
+	}
+	if err != nil {
 		return -1, "", &diag.Error{Op: "make the stage's image", Err: err}
 	}
-	if fd, err = p.imageMemfd(); err != nil {
-		return -1, "", &diag.Error{Op: "make the stage's image", Path: "memfd", Err: err}
+	return fd, "/proc/self/fd/" + strconv.Itoa(fd) + name, nil
+}
+
+// outOfTheWay moves fd above the numbers that the stage's files get before it
+// is executed.
+func (p *Program) outOfTheWay(fd int) (int, error) {
+	lowest := p.status + len(p.given) + 1
+	if fd >= lowest {
+		return fd, nil
 	}
-	return fd, "/proc/self/fd/" + strconv.Itoa(fd), nil
+	defer unix.Close(fd)
+	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, lowest)
 }
 
 func (p *Program) imageMount() (dir int, err error) {

@@ -299,3 +299,16 @@ func BenchmarkStart(b *testing.B) {
 		s.Close()
 	}
 }
+
+// The image's descriptor is not overwritten by those the stage inherits.
+func TestImageOutOfTheWay(t *testing.T) {
+	p := New(0)
+	for range 20 {
+		p.Inherit(2, "stderr")
+	}
+	p.Exit(3)
+	s, _ := run(t, p, 0)
+	if status := wait(t, s); status.ExitStatus() != 3 {
+		t.Errorf("status %v", status)
+	}
+}
