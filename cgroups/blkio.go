@@ -82,7 +82,7 @@ func blkioV2(r *specs.LinuxResources, _ reader) ([]Setting, error) {
 	var list []Setting
 	add := func(field, who string, weight uint16) {
 		list = append(list, Setting{Controller: "io", Field: blkioField + field, File: "io.bfq.weight", Value: who + " " + utoa(uint64(weight)),
-			Else: &Setting{Controller: "io", Field: blkioField + field, File: "io.weight", Value: who + " " + utoa(ioWeight(weight))}})
+			Else: &Setting{Controller: "io", Field: blkioField + field, File: "io.weight", Value: who + " " + utoa(IOWeight(weight))}})
 	}
 	if givenW(b.Weight) {
 		add(".weight", "default", *b.Weight)
@@ -108,8 +108,9 @@ func blkioV2(r *specs.LinuxResources, _ reader) ([]Setting, error) {
 	return list, nil
 }
 
-// ioWeight maps 10..1000 onto 1..10000, both ends meeting.
-func ioWeight(weight uint16) uint64 { return 1 + (uint64(weight)-10)*9999/990 }
+// IOWeight maps a blkio weight, 10 to 1000, onto io.weight, 1 to 10000, both ends
+// meeting.
+func IOWeight(weight uint16) uint64 { return 1 + (uint64(weight)-10)*9999/990 }
 
 // checkBlkio refuses what the files would answer with a bare ERANGE or EINVAL.
 func checkBlkio(b *specs.LinuxBlockIO) error {

@@ -63,7 +63,7 @@ func cpuV2(r *specs.LinuxResources, now reader) ([]Setting, error) {
 	}
 	list := idle(c, now)
 	if givenU(c.Shares) && !isIdle(c) {
-		list = append(list, cpuSetting(".shares", "cpu.weight", utoa(weight(*c.Shares))))
+		list = append(list, cpuSetting(".shares", "cpu.weight", utoa(Weight(*c.Shares))))
 	}
 	switch {
 	case given(c.Quota):
@@ -134,13 +134,13 @@ func checkCPU(c *specs.LinuxCPU) error {
 	return nil
 }
 
-// weight converts cpu.shares 2..262144 to cpu.weight 1..10000 so that the
+// Weight converts cpu.shares 2..262144 to cpu.weight 1..10000 so that the
 // default 1024 becomes the default 100 and both ends meet:
 //
 //	weight = ceil(10^((l*l + 125*l)/612 - 7/34)), l = log2(shares)
 //
 // Values outside are clamped as the kernel clamps shares.
-func weight(shares uint64) uint64 {
+func Weight(shares uint64) uint64 {
 	switch {
 	case shares <= 2:
 		return 1

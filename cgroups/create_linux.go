@@ -2,6 +2,7 @@ package cgroups
 
 import (
 	"path"
+	"slices"
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -220,6 +221,7 @@ func (g *Group) checkFit() error {
 		if err != nil {
 			return err
 		}
+		pids = slices.DeleteFunc(pids, func(pid int) bool { return pid == g.adopted })
 		if len(pids) > 0 {
 			return &diag.Error{Field: "linux.cgroupsPath", Op: "use cgroup", Path: t.Dir(), Err: &countError{ErrNotEmpty, len(pids)},
 				Hint: describe(pids), Code: "cgroup-not-empty"}

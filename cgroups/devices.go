@@ -199,3 +199,39 @@ func deviceField(i int) string {
 	}
 	return "linux.resources.devices[" + strconv.Itoa(i) + "]"
 }
+
+// AllowedDevice is one entry of a list of what is allowed; -1 stands for every
+// major or minor number.
+type AllowedDevice struct {
+	Type         byte // 'c' or 'b'
+	Major, Minor int64
+	Access       string // of "rwm"
+}
+
+// AllowedDevices gives linux.resources.devices, with the devices every container
+// needs, as a list of what is allowed. everything: there is no restriction, or
+// only exceptions from none. exact is false when the list allows more than the
+// rules do, because a list cannot make exceptions.
+func AllowedDevices(config []specs.LinuxDeviceCgroup) (list []AllowedDevice, everything, exact bool, err error) {
+	policy, err := compileDevices(config)
+	if err != nil {
+		return nil, false, false, err
+	}
+	if policy.allowAll {
+		return nil, true, policy.everything(), nil
+	}
+	exact = true
+	exceptions, err := policy.exceptions()
+	if err != nil { // a range with a hole: allow the range
+		exact, exceptions = false, nil
+		for _, r := range policy.list {
+			if r.allow {
+				exceptions = join(exceptions, r)
+			}
+		}
+	}
+	for _, r := range exceptions {
+		list = append(list, AllowedDevice{r.kind, r.major, r.minor, r.access.String()})
+	}
+	return list, false, exact, nil
+}

@@ -126,9 +126,8 @@ func (t *tree) explainDevice(s *Setting, err error) error {
 	return e
 }
 
-// deviceProgram puts the policy's program on the version 2 cgroup. When ours
-// is there already it is replaced in one step, so that no moment exists without
-// a policy.
+// deviceProgram puts the policy's program on the version 2 cgroup. One that is
+// there already is replaced in one step, so that no moment exists without a policy.
 func (t *tree) deviceProgram(d *deviceRules) error {
 	dir, err := t.open()
 	if err != nil {
@@ -151,9 +150,12 @@ func (t *tree) deviceProgram(d *deviceRules) error {
 	return t.attached(sys.ProgAttach(cgroup, prog, unix.BPF_CGROUP_DEVICE, unix.BPF_F_ALLOW_MULTI, -1))
 }
 
+// programName is by what bpftool(8), and we, know the program.
+const programName = "oci_devices"
+
 func loadProgram(d *deviceRules) (int, error) {
 	code := encode(d.program(), binary.NativeEndian)
-	fd, err := sys.ProgLoad(unix.BPF_PROG_TYPE_CGROUP_DEVICE, unix.BPF_CGROUP_DEVICE, code, "Apache-2.0", "oci_devices", nil)
+	fd, err := sys.ProgLoad(unix.BPF_PROG_TYPE_CGROUP_DEVICE, unix.BPF_CGROUP_DEVICE, code, "Apache-2.0", programName, nil)
 	if err == nil {
 		return fd, nil
 	}
@@ -167,39 +169,45 @@ func loadProgram(d *deviceRules) (int, error) {
 	return -1, e
 }
 
-// replaceProgram takes the place of the one program that is attached to the
-// cgroup itself. With none it attaches, with several it attaches beside them
-// and then detaches them.
+// replaceProgram takes the place of our own program on the cgroup, if there is
+// one. Those of others stay, systemd's among them: a device has to pass all.
 func (t *tree) replaceProgram(cgroup, prog int) error {
-	ids, err := sys.ProgQuery(cgroup, unix.BPF_CGROUP_DEVICE)
+	old, err := ourProgram(cgroup)
 	if err != nil {
 		return t.attached(err)
 	}
-	if len(ids) == 1 {
-		old, err := sys.ProgByID(ids[0])
-		if err != nil {
-			return t.attached(err)
-		}
+	flags := uint32(unix.BPF_F_ALLOW_MULTI)
+	if old >= 0 {
 		defer unix.Close(old)
-		return t.attached(sys.ProgAttach(cgroup, prog, unix.BPF_CGROUP_DEVICE, unix.BPF_F_ALLOW_MULTI|unix.BPF_F_REPLACE, old))
+		flags |= unix.BPF_F_REPLACE
 	}
-	if err := sys.ProgAttach(cgroup, prog, unix.BPF_CGROUP_DEVICE, unix.BPF_F_ALLOW_MULTI, -1); err != nil {
-		return t.attached(err)
+	return t.attached(sys.ProgAttach(cgroup, prog, unix.BPF_CGROUP_DEVICE, flags, old))
+}
+
+// ourProgram opens the attached program that has our name; -1 if there is none.
+func ourProgram(cgroup int) (int, error) {
+	ids, err := sys.ProgQuery(cgroup, unix.BPF_CGROUP_DEVICE)
+	if err != nil {
+		return -1, err
 	}
 	for _, id := range ids {
-		old, err := sys.ProgByID(id)
+		prog, err := sys.ProgByID(id)
 		if err == unix.ENOENT {
-			continue
-		}
-		if err == nil {
-			err = sys.ProgDetach(cgroup, old, unix.BPF_CGROUP_DEVICE)
-			closeFD(old)
+			continue // detached meanwhile
 		}
 		if err != nil {
-			return t.attached(err)
+			return -1, err
+		}
+		name, err := sys.ProgName(prog)
+		if err == nil && name == programName {
+			return prog, nil
+		}
+		closeFD(prog)
+		if err != nil {
+			return -1, err
 		}
 	}
-	return nil
+	return -1, nil
 }
 
 func (t *tree) attached(err error) error {

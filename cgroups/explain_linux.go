@@ -132,6 +132,9 @@ func (t *tree) residents(p string) string {
 	return describe(parsePids(text, nil))
 }
 
+// Describe lists at most five processes with their names, for a message.
+func Describe(pids []int) string { return describe(pids) }
+
 // describe lists at most five processes with their names.
 func describe(pids []int) string {
 	var b strings.Builder

@@ -19,6 +19,7 @@ type Group struct {
 	lenient  bool
 	disabled bool
 	taken    bool
+	adopted  int       // the process that systemd has put into it
 	late     []Setting // for Settle
 }
 

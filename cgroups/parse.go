@@ -16,6 +16,9 @@ func parseUint(text string) (uint64, bool) {
 	return n, err == nil
 }
 
+// ParseLimit reads a number, or "max" as the largest number.
+func ParseLimit(text string) (uint64, bool) { return parseUint(text) }
+
 // parsePids reads cgroup.procs or cgroup.threads, one number a line. A zero
 // stands for a process outside the reader's pid namespace and is left out.
 func parsePids(text string, pids []int) []int {

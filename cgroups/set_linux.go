@@ -10,9 +10,13 @@ import (
 // stay as they are. Either all of it holds afterwards or nothing has changed: a
 // value that the kernel refuses undoes those written before it, in reverse.
 // Device rules, when there are any, replace the whole device policy.
-func (g *Group) Set(r *specs.LinuxResources) error {
+func (g *Group) Set(r *specs.LinuxResources) error { return g.SetAnd(r, nil) }
+
+// SetAnd is Set with a last step, such as telling systemd the same limits, whose
+// failure undoes the rest too.
+func (g *Group) SetAnd(r *specs.LinuxResources, last func() error) error {
 	if r == nil {
-		return nil
+		r = &specs.LinuxResources{}
 	}
 	policy, err := compileDevices(r.Devices)
 	if err != nil {
@@ -26,6 +30,9 @@ func (g *Group) Set(r *specs.LinuxResources) error {
 		return err
 	}
 	undo, err := g.change(settings)
+	if err == nil && last != nil {
+		err = last()
+	}
 	if err == nil && len(r.Devices) > 0 {
 		err = g.changeDevices(policy)
 	}

@@ -148,15 +148,15 @@ func TestWeight(t *testing.T) {
 	for shares, want := range map[uint64]uint64{
 		0: 1, 1: 1, 2: 1, 3: 2, 512: 59, 1024: 100, 2048: 174, 102400: 4429, 262143: 10000, 262144: 10000, 1 << 40: 10000,
 	} {
-		if got := weight(shares); got != want {
-			t.Errorf("weight(%d): got %d, want %d", shares, got, want)
+		if got := Weight(shares); got != want {
+			t.Errorf("Weight(%d): got %d, want %d", shares, got, want)
 		}
 	}
 	last := uint64(0)
 	for shares := uint64(2); shares <= 262144; shares++ {
-		w := weight(shares)
+		w := Weight(shares)
 		if w < last || w < 1 || w > 10000 {
-			t.Fatalf("weight(%d) is %d after %d", shares, w, last)
+			t.Fatalf("Weight(%d) is %d after %d", shares, w, last)
 		}
 		last = w
 	}

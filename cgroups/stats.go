@@ -184,9 +184,9 @@ func parseKeyed(text string) map[string]uint64 {
 	return m
 }
 
-// parseList reads a list of CPUs or memory nodes: "0-3,7". What is not a list
+// ParseList reads a list of CPUs or memory nodes: "0-3,7". What is not a list
 // of numbers below 65536 in rising ranges gives nil.
-func parseList(text string) []uint16 {
+func ParseList(text string) []uint16 {
 	var list []uint16
 	for part := range strings.SplitSeq(strings.TrimSpace(text), ",") {
 		first, last, isRange := strings.Cut(part, "-")

@@ -36,8 +36,8 @@ func (t *tree) statsV2(s *Stats) {
 	s.CPU.Usage.Kernel = 1000 * keyedUint(cpu, "system_usec")
 	s.CPU.Throttling = Throttling{keyedUint(cpu, "nr_periods"), keyedUint(cpu, "nr_throttled"), 1000 * keyedUint(cpu, "throttled_usec")}
 	s.CPU.PSI = parsePSI(t.now("cpu.pressure"))
-	s.CPUSet.CPUs = parseList(t.now("cpuset.cpus.effective"))
-	s.CPUSet.Mems = parseList(t.now("cpuset.mems.effective"))
+	s.CPUSet.CPUs = ParseList(t.now("cpuset.cpus.effective"))
+	s.CPUSet.Mems = ParseList(t.now("cpuset.mems.effective"))
 	t.memoryStatsV2(&s.Memory)
 	s.Pids = t.pidsStats()
 	s.Blkio.IoServiceBytesRecursive, s.Blkio.IoServicedRecursive = parseIOStat(t.now("io.stat"))
@@ -139,8 +139,8 @@ func (t *tree) cpuStatsV1(u *CPUUsage) {
 }
 
 func (t *tree) cpusetStats(s *CPUSetStats) {
-	s.CPUs = parseList(t.now("cpuset.cpus"))
-	s.Mems = parseList(t.now("cpuset.mems"))
+	s.CPUs = ParseList(t.now("cpuset.cpus"))
+	s.Mems = ParseList(t.now("cpuset.mems"))
 	for file, n := range map[string]*uint64{
 		"cpuset.cpu_exclusive":      &s.CPUExclusive,
 		"cpuset.mem_hardwall":       &s.MemHardwall,

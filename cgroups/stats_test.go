@@ -60,7 +60,7 @@ func TestParseList(t *testing.T) {
 	for text, want := range map[string][]uint16{
 		"0-3,7\n": {0, 1, 2, 3, 7}, "5": {5}, "": nil, "\n": nil, "3-1": nil, "a": nil, "1,,2": nil, "65536": nil, "0-": nil,
 	} {
-		if got := parseList(text); !reflect.DeepEqual(got, want) {
+		if got := ParseList(text); !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: got %v, want %v", text, got, want)
 		}
 	}
@@ -70,7 +70,7 @@ func FuzzParseList(f *testing.F) {
 	f.Add("0-3,7")
 	f.Add("0-65535,0-65535,0-65535")
 	f.Fuzz(func(t *testing.T, text string) {
-		if n := len(parseList(text)); n > 1<<18 {
+		if n := len(ParseList(text)); n > 1<<18 {
 			t.Errorf("%q gave %d numbers", text, n)
 		}
 	})

@@ -86,6 +86,22 @@ func ProgByID(id uint32) (int, error) {
 	return bpf(unix.BPF_PROG_GET_FD_BY_ID, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
 }
 
+// ProgName returns the name that a program was loaded with, bpf(2)
+// BPF_OBJ_GET_INFO_BY_FD. It is in struct bpf_prog_info behind 64 bytes (Linux 4.15).
+func ProgName(prog int) (string, error) {
+	info := make([]byte, 80)
+	var pins runtime.Pinner
+	defer pins.Unpin()
+	attr := struct {
+		prog, size uint32
+		info       uint64
+	}{uint32(prog), uint32(len(info)), address(&pins, info)}
+	if _, err := bpf(unix.BPF_OBJ_GET_INFO_BY_FD, unsafe.Pointer(&attr), unsafe.Sizeof(attr)); err != nil {
+		return "", err
+	}
+	return unix.ByteSliceToString(info[64:]), nil
+}
+
 func bpf(cmd int, attr unsafe.Pointer, size uintptr) (int, error) {
 	n, _, errno := unix.Syscall(unix.SYS_BPF, uintptr(cmd), uintptr(attr), size)
 	if errno != 0 {
