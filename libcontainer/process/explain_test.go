@@ -250,3 +250,42 @@ func TestDied(t *testing.T) {
 		}
 	}
 }
+
+func TestViewer(t *testing.T) {
+	linux := &specs.Linux{
+		UIDMappings: []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 1000}},
+		GIDMappings: []specs.LinuxIDMapping{{ContainerID: 0, HostID: 200000, Size: 1000}},
+	}
+	process := func(caps ...string) *specs.Process {
+		s := &specs.Process{Capabilities: &specs.LinuxCapabilities{Effective: caps}}
+		s.User = specs.User{UID: 5, GID: 6, AdditionalGids: []uint32{7}}
+		return s
+	}
+	const file, dir = unix.S_IFREG, unix.S_IFDIR
+	for _, c := range []struct {
+		name     string
+		process  *specs.Process
+		linux    *specs.Linux
+		mode     uint32
+		uid, gid uint32
+		want     bool
+	}{
+		{"owner", process(), nil, file | 0o100, 5, 0, true},
+		{"owner is denied what others may", process(), nil, file | 0o011, 5, 6, false},
+		{"group", process(), nil, file | 0o010, 0, 6, true},
+		{"additional group", process(), nil, file | 0o010, 0, 7, true},
+		{"group is denied what others may", process(), nil, file | 0o101, 0, 7, false},
+		{"other", process(), nil, file | 0o001, 0, 0, true},
+		{"mapped owner", process(), linux, file | 0o100, 100005, 0, true},
+		{"mapped group", process(), linux, file | 0o010, 0, 200007, true},
+		{"not mapped", process(), linux, file | 0o110, 5, 6, false},
+		{"override", process("CAP_DAC_OVERRIDE"), nil, file | 0o100, 0, 0, true},
+		{"override needs an execute bit", process("CAP_DAC_OVERRIDE"), nil, file | 0o644, 0, 0, false},
+		{"but not for directories", process("CAP_DAC_OVERRIDE"), nil, dir, 0, 0, true},
+	} {
+		w := viewerOf(c.process, c.linux)
+		if got := w.mayExecute(&unix.Stat_t{Mode: c.mode, Uid: c.uid, Gid: c.gid}); got != c.want {
+			t.Errorf("%s: got %v", c.name, got)
+		}
+	}
+}

@@ -41,6 +41,14 @@ func TestHome(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			root := busybox(t, map[string]string{"proc/": "", "etc/passwd": c.passwd, "data/passwd": "u:x:1000:1::/linked:"})
+			if c.passwd == "| " { // one that has something to say
+				fifo, err := os.OpenFile(root+"/etc/passwd", os.O_RDWR, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer fifo.Close()
+				fifo.WriteString("root:x:0:0::/from-pipe:\n")
+			}
 			got := home(t, root, c.uid, c.env)
 			if got != c.want {
 				t.Errorf("HOME is %q, want %q", got, c.want)
