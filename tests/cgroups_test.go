@@ -160,15 +160,20 @@ func TestCgroupsPathForms(t *testing.T) {
 // TestCgroupsPathEscape: ".." does not lead out of the hierarchy.
 func TestCgroupsPathEscape(t *testing.T) {
 	t.Parallel()
-	env := harness.New(t)
-	for _, path := range []string{"/../../../../tmp/" + env.ID(), "../../../../../" + env.ID() + "/../x"} {
-		bundle := env.Bundle(func(c *specs.Spec) { c.Linux.CgroupsPath = path })
-		if r := env.Run(bundle); r.Code == 1 {
-			r.WantError(t, 1, "linux.cgroupsPath")
-		}
-	}
-	if _, err := os.Stat("/tmp/" + env.ID()); err == nil {
-		t.Error("a directory outside the cgroup file system")
+	for _, up := range []string{"/../../../../", "../../../../../../", "/x/../../../../../"} {
+		t.Run(up, func(t *testing.T) {
+			t.Parallel()
+			env := harness.New(t)
+			name := env.ID()
+			r := env.Run(env.Bundle(func(c *specs.Spec) { c.Linux.CgroupsPath = up + name }))
+			if r.Code != 0 {
+				r.WantError(t, 1, "linux.cgroupsPath")
+			}
+			if _, err := os.Stat("/" + name); err == nil {
+				check(t, os.Remove("/"+name))
+				t.Error("a directory outside the cgroup file system")
+			}
+		})
 	}
 }
 

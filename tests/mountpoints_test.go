@@ -157,7 +157,7 @@ func TestTmpcopyup(t *testing.T) {
 	check(t, os.Symlink("/nowhere", bundle.Path("data/link")))
 	check(t, os.Chmod(bundle.Path("data/file"), 0o604))
 	check(t, os.Chown(bundle.Path("data/file"), 12, 34))
-	check(t, os.Chmod(bundle.Path("data/sub"), 0o2770))
+	check(t, os.Chmod(bundle.Path("data/sub"), 0o770|os.ModeSetgid))
 	r := env.Run(bundle).WantCode(t, 0)
 	want(t, "inside", r.Stdout, "tmpfs\none\ntwo\n/nowhere\n604 12:34\n2770 0:0\n1777\n")
 	if _, err := os.Stat(bundle.Path("data/new")); !os.IsNotExist(err) {

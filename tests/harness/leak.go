@@ -39,6 +39,7 @@ func (e *Env) checkLeaks() {
 // Leftovers describes everything of this test that exists on the host right
 // now, containers that are still meant to be there included.
 func (e *Env) Leftovers() []string {
+	view.ReapOrphans()
 	var left []string
 	for _, pid := range e.Processes() {
 		left = append(left, "process "+view.Describe(pid))

@@ -72,17 +72,42 @@ func CgroupDirs(pid string) (map[string]string, error) {
 }
 
 // CgroupsNamed returns every directory below /sys/fs/cgroup with the text in
-// its name or in the name of a parent. Plain directories on the tmpfs that v1 hierarchies are mounted on
-// count too: a runtime that does not check what it writes to makes such.
+// its name or in the name of a parent. Plain directories on the tmpfs that v1
+// hierarchies are mounted on count too: a runtime that does not check what it
+// writes to makes such.
 func CgroupsNamed(text string) []string {
 	var found []string
+	worth := worthALook()
 	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.IsDir() && strings.Contains(path, text) {
+		switch {
+		case err != nil || !entry.IsDir():
+			return nil // a cgroup that vanished meanwhile is no concern
+		case strings.Contains(path, text):
 			found = append(found, path)
+		case !worth(path):
+			return fs.SkipDir
 		}
-		return nil // a cgroup that vanished meanwhile is no concern
+		return nil
 	})
 	return found
+}
+
+// worthALook returns which directories can have cgroups of tests below them:
+// the mount points, the way down to our own cgroup, and systemd's slices. A
+// busy host has thousands of others.
+func worthALook() func(dir string) bool {
+	own, _ := CgroupDirs("self")
+	return func(dir string) bool {
+		if dir == "/sys/fs/cgroup" || filepath.Dir(dir) == "/sys/fs/cgroup" || strings.HasSuffix(dir, ".slice") {
+			return true
+		}
+		for _, mine := range own {
+			if Within(mine, dir) {
+				return true
+			}
+		}
+		return false
+	}
 }
 
 // RemoveCgroups removes the cgroups whose name holds the text, children first,

@@ -5,6 +5,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Processes returns every PID of this view's PID namespace but our own.
@@ -46,4 +48,28 @@ func Describe(pid int) string {
 	wchan, _ := os.ReadFile(proc + "/wchan")
 	return fmt.Sprintf("%d (%s) state %s, waiting in %q, args %q", pid, strings.TrimSpace(string(comm)),
 		processState(pid), wchan, strings.ReplaceAll(string(args), "\x00", " "))
+}
+
+// ReapOrphans collects the orphans that died inside containers and became our
+// children, as the init of a host does: until then the PID namespace they are
+// in cannot end. The first process of a container is left to its test.
+func ReapOrphans() {
+	for _, pid := range Processes() {
+		if processState(pid) == "Z" && insideContainer(pid) {
+			_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil) // fails for another's child
+		}
+	}
+}
+
+// insideContainer tells whether the process is in a PID namespace below ours,
+// and not its first one. NSpid lists its PIDs from ours inwards.
+func insideContainer(pid int) bool {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	for line := range strings.Lines(string(status)) {
+		if pids, ok := strings.CutPrefix(line, "NSpid:"); ok {
+			list := strings.Fields(pids)
+			return len(list) > 1 && list[len(list)-1] != "1"
+		}
+	}
+	return false
 }
