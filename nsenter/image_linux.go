@@ -155,6 +155,9 @@ func (p *Program) imageMount() (dir int, err error) {
 	f, err := unix.Openat(dir, stageName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o500)
 	if err == nil {
 		err = p.write(f)
+		if err == nil {
+			err = unix.Fchmod(f, 0o500) // the caller's umask may have taken the x bit
+		}
 		unix.Close(f)
 	}
 	if err == nil {
