@@ -45,6 +45,7 @@ func (c *container) argv(verb string) []string {
 	case "run":
 		return append(head, "--bundle", c.bundle, c.id)
 	case "create":
+		_ = os.Remove(c.pidFile()) // of the last one, lest it pass for this one's
 		return append(head, "--bundle", c.bundle, "--pid-file", c.pidFile(), c.id)
 	case "exec":
 		return append(append(head, c.id), greeter...)

@@ -12,6 +12,7 @@ import (
 // counts is what a verb did, from its first instruction to the end of the command.
 type counts struct {
 	calls, failed, processes, threads int
+	end                               string // how the command ended, in strace's words; empty: it has not
 }
 
 // scenarioTrace counts system calls and processes of each verb, once, under strace -f:
@@ -67,8 +68,7 @@ func (w *worker) traceVerb(h *container, verb string) error {
 		if err != nil {
 			return err
 		}
-		var ended bool
-		if n, ended = countTrace(string(text)); !ended {
+		if n = countTrace(string(text)); n.end == "" {
 			return errors.New("strace: the command has not ended")
 		}
 		return nil
@@ -80,6 +80,9 @@ func (w *worker) traceVerb(h *container, verb string) error {
 	if err != nil {
 		return err
 	}
+	if n.end != "exited with 0" {
+		return fmt.Errorf("%s under strace %s: %s", verb, n.end, firstLine(string(printed)))
+	}
 	if err := h.verify(verb, string(printed)); err != nil {
 		return fmt.Errorf("under strace: %w", err)
 	}
@@ -90,9 +93,9 @@ func (w *worker) traceVerb(h *container, verb string) error {
 	return nil
 }
 
-// countTrace reads the output of strace -f up to the exit of the first process, and
-// says whether that has come. Threads are those beyond the first of each process.
-func countTrace(log string) (n counts, ended bool) {
+// countTrace reads the output of strace -f up to the end of the first process. Threads
+// are those beyond the first of each process.
+func countTrace(log string) (n counts) {
 	tasks := map[string]struct{}{}
 	first := ""
 	for line := range strings.Lines(log) {
@@ -106,14 +109,15 @@ func countTrace(log string) (n counts, ended bool) {
 		case strings.HasPrefix(call, "+++"):
 			if pid == first {
 				n.processes = len(tasks) - n.threads
-				return n, true
+				n.end = strings.Trim(call, "+ ")
+				return n
 			}
 		case strings.HasPrefix(call, "---"):
 		default:
 			n.add(call)
 		}
 	}
-	return n, false
+	return n
 }
 
 // add counts one line; a call that was cut by another thread's is in two of them.

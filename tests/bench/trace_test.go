@@ -22,12 +22,11 @@ const straceLog = `100 execve("/bin/x", ["x"], 0x7ffe /* 3 vars */) = 0
 `
 
 func TestCountTrace(t *testing.T) {
-	got, ended := countTrace(straceLog)
-	want := counts{calls: 8, failed: 2, processes: 2, threads: 1}
-	if !ended || got != want {
-		t.Errorf("got %+v, ended %v; want %+v", got, ended, want)
+	want := counts{calls: 8, failed: 2, processes: 2, threads: 1, end: "exited with 0"}
+	if got := countTrace(straceLog); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if _, ended := countTrace(straceLog[:300]); ended {
-		t.Error("half a log counts as ended")
+	if got := countTrace(straceLog[:300]); got.end != "" {
+		t.Errorf("half a log counts as %q", got.end)
 	}
 }
