@@ -48,6 +48,9 @@ func (v *visit) close() {
 // in cgroup.
 func (v *visit) enter(p *nsenter.Program, cgroup nsenter.FD, flags uint64) {
 	p.At("container namespaces")
+	if v.flags&unix.CLONE_NEWUSER != 0 {
+		nsenter.DropGroups(p)
+	}
 	if v.flags != 0 {
 		p.Setns(v.inner.pidfd, v.flags)
 	}

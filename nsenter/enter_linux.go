@@ -100,6 +100,9 @@ func (e *Entry) divide(made uintptr, userJoin int) {
 func (e *Entry) Emit(p *Program) {
 	for _, j := range e.joins {
 		p.At(j.Field)
+		if j.Type == User {
+			DropGroups(p)
+		}
 		p.Setns(p.Inherit(j.fd, "ns:"+string(j.Type)), j.Type.Flag())
 		if j.Type == User {
 			becomeRoot(p)
@@ -129,6 +132,14 @@ func (e *Entry) mapUser(p *Program) {
 	p.Send(SyncUser, 0)
 	p.Wait()
 	becomeRoot(p)
+}
+
+// DropGroups takes the runtime's supplementary groups away from the stage while
+// it still may: in a user namespace that denies setgroups(2) it would have to
+// keep them.
+func DropGroups(p *Program) {
+	p.Setgroups(nil)
+	p.Allow(unix.EPERM)
 }
 
 // becomeRoot makes the stage root of the user namespace it is in, if that maps

@@ -97,6 +97,9 @@ func (x *Process) setGroups(p *nsenter.Program) {
 	}
 	p.At("process.user.additionalGids")
 	p.Setgroups(x.in.Process.User.AdditionalGids)
+	if x.in.Userns && len(x.in.Process.User.AdditionalGids) == 0 {
+		p.Allow(unix.EPERM) // denied there; the caller's were dropped on the way in
+	}
 }
 
 func (x *Process) setCapabilities(p *nsenter.Program) {
