@@ -91,7 +91,7 @@ func TestProgramMissing(t *testing.T) {
 func TestCannotExecute(t *testing.T) {
 	t.Parallel()
 	elf := func(machine byte) string { // a header is all that is looked at
-		return "\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + "\x02\x00" + string(machine) + "\x00\x01\x00\x00\x00" + strings.Repeat("\x00", 40)
+		return "\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + "\x02\x00" + string([]byte{machine}) + "\x00\x01\x00\x00\x00" + strings.Repeat("\x00", 40)
 	}
 	cases := []struct {
 		name, content string

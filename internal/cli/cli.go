@@ -107,7 +107,7 @@ func Main(argv []string) int {
 func report(log *diag.Logger, file bool, err error) {
 	log.Error(err)
 	if file {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(os.Stderr, diag.Line(err.Error()))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	ucli "github.com/urfave/cli/v2"
 )
@@ -60,7 +61,8 @@ func ucliCommand(c *command) *ucli.Command {
 		Flags:       ucliFlags(c.flags),
 		Action: func(ctx *ucli.Context) error {
 			fmt.Fprint(ctx.App.Writer, "Incorrect Usage.\n\n")
-			_ = ucli.ShowCommandHelp(ctx, c.name) // the mistake is what counts
+			// The command's own context knows only its subcommands.
+			_ = ucli.ShowCommandHelp(ctx.Lineage()[1], c.name) // the mistake is what counts
 			return countError(c, ctx.NArg())
 		},
 	}
@@ -102,5 +104,42 @@ func ucliFlags(table []flag) []ucli.Flag {
 }
 
 // reorder moves the flags of a command line in front of its arguments, as
-// urfave/cli wants them.
-func reorder(argv []string) []string { return argv }
+// urfave/cli wants them. A flag that does not exist counts as one without value.
+func reorder(argv []string) []string {
+	all := values{table: globals()}
+	i := 1
+	for i < len(argv) && isFlag(argv[i]) {
+		i += max(1, all.words(argv[i:]))
+	}
+	if i >= len(argv) {
+		return argv
+	}
+	c := find(argv[i])
+	if c == nil || c.passthrough {
+		return argv
+	}
+	head, rest := argv[:i+1], argv[i+1:]
+	flags, args := []string{}, []string{}
+	own := values{table: c.flags}
+	for len(rest) > 0 && rest[0] != "--" {
+		n := 1
+		if isFlag(rest[0]) {
+			n = max(1, own.words(rest))
+			flags = append(flags, rest[:n]...)
+		} else {
+			args = append(args, rest[0])
+		}
+		rest = rest[n:]
+	}
+	return slices.Concat(head, flags, args, rest)
+}
+
+// words is how many words the flag at the front of argv takes, 0 for one that
+// does not exist or lacks its value.
+func (v *values) words(argv []string) int {
+	n, err := v.flag(argv)
+	if err != nil {
+		return 0
+	}
+	return n
+}

@@ -48,7 +48,7 @@ func (l *Logger) Error(err error) {
 }
 
 func (l *Logger) line(level Level, message string, _ error) {
-	now := time.Now().UTC().Format(time.RFC3339)
+	now, message := time.Now().UTC().Format(time.RFC3339), Line(message)
 	var b []byte
 	if l.JSON {
 		b = append(b, `{"level":"`+string(level)+`","msg":`...)
