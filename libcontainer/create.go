@@ -103,6 +103,7 @@ func (b *birth) deliver() error {
 	if err := b.start(); err != nil {
 		return err
 	}
+	b.runtime.Log.Debugf("stage is process %d", b.stage.Pid)
 	if err := b.attend(); err != nil {
 		return err
 	}
@@ -137,6 +138,7 @@ func (b *birth) answer() error {
 	if err != nil {
 		return b.explain(err)
 	}
+	b.runtime.Log.Debugf("stage %d has reached point %d", b.stage.Pid, event.Sync)
 	switch event.Sync {
 	case nsenter.SyncForked:
 		return adopted(b.stage, event)

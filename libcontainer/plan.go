@@ -3,6 +3,7 @@ package libcontainer
 import (
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -36,6 +37,7 @@ func (b *birth) load() (err error) {
 			return err
 		}
 	}
+	b.runtime.Log.Debugf("bundle %s: config.json of %d bytes", b.bundle, len(b.raw))
 	return spec.Validate(b.config, spec.Host{
 		Rootless:      os.Geteuid() != 0,
 		SystemdCgroup: b.runtime.CgroupManager == Systemd,
@@ -123,7 +125,7 @@ func (b *birth) planRootfs() (err error) {
 	b.rootfs, err = rootfs.New(rootfs.Input{
 		Config:   b.config,
 		Bundle:   b.bundle,
-		MountNS:  b.isNew(specs.MountNamespace),
+		MountNS:  b.hasMountNamespace(),
 		Userns:   b.inUserNamespace(),
 		Rootless: os.Geteuid() != 0,
 		NoPivot:  b.options.NoPivot,
@@ -131,6 +133,13 @@ func (b *birth) planRootfs() (err error) {
 		Cgroup:   b.cgroupView(),
 	})
 	return err
+}
+
+// hasMountNamespace reports whether mounts will be out of the host's sight: in
+// a new namespace, or in one that is joined and not the runtime's own.
+func (b *birth) hasMountNamespace() bool {
+	listed, _ := b.has(specs.MountNamespace)
+	return listed && !slices.Contains(b.shared(), specs.MountNamespace)
 }
 
 // inUserNamespace reports whether the container has another user namespace

@@ -46,7 +46,23 @@ func (r *Rootfs) Mounts(p *nsenter.Program) {
 		r.mount(&r.mounts[i])
 	}
 	r.makeDev()
+	r.makeCwd()
 	p.UmaskBack(umask)
+}
+
+// makeCwd makes the working directory of the process if the image lacks it, as
+// engines expect of WORKDIR.
+func (r *Rootfs) makeCwd() {
+	if r.in.Config.Process == nil {
+		return
+	}
+	cwd := relative(r.in.Config.Process.Cwd)
+	if cwd == "" {
+		return
+	}
+	r.p.At("process.cwd")
+	r.open(cwd, false, unix.OpenHow{Flags: unix.O_PATH, Resolve: inRoot}, r.target, nil)
+	r.p.Close(r.target)
 }
 
 // isolate stops the propagation of mounts to the runtime's mount namespace.

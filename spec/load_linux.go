@@ -41,7 +41,20 @@ func LoadFile(path string) (config *specs.Spec, raw []byte, err error) {
 		return nil, nil, err
 	}
 	config, err = Decode(raw)
-	return config, raw, err
+	return config, raw, inFile(err, path)
+}
+
+// inFile names the file in problems that have no field to name: it is not JSON.
+func inFile(err error, path string) error {
+	var problems Problems
+	if errors.As(err, &problems) {
+		for _, p := range problems {
+			if p.Field == "" && p.Path == "" {
+				p.Op, p.Path = "parse", path
+			}
+		}
+	}
+	return err
 }
 
 // ReadFile reads a file that the caller of a command named: a configuration,
