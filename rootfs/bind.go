@@ -15,10 +15,7 @@ func (r *Rootfs) takeSources() {
 	}
 	for i := range r.mounts {
 		m := &r.mounts[i]
-		switch {
-		case m.family == familyCgroup:
-			r.takeCgroups(m)
-		case m.family == familyBind && !r.sent():
+		if m.family == familyBind && !r.sent() {
 			r.p.At(m.field + ".source")
 			m.fd = r.p.OpenTree(nsenter.AtCWD, m.source, m.openTreeFlags())
 		}

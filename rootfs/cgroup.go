@@ -6,41 +6,32 @@ import (
 	"ociruntime/nsenter"
 )
 
-// cgroupTrees are the copies of the host's cgroup mounts, each of them cut down
-// to the container's own directory.
-type cgroupTrees struct {
-	unified nsenter.FD
-	v1      []nsenter.FD
-}
-
-// takeCgroups records them for a mount of type cgroup. A fresh cgroup2 mount
-// would show the host's whole hierarchy, unless there is a cgroup namespace,
-// and the kernel takes 10 ms for it.
-func (r *Rootfs) takeCgroups(m *mount) {
-	p := r.p
-	p.At(m.field)
-	for _, h := range r.in.Cgroup.V1 {
-		m.cgroups.v1 = append(m.cgroups.v1, p.OpenTree(nsenter.AtCWD, h.Dir, unix.OPEN_TREE_CLONE))
-	}
-	if r.in.Cgroup.Unified != "" {
-		m.cgroups.unified = p.OpenTree(nsenter.AtCWD, r.in.Cgroup.Unified, unix.OPEN_TREE_CLONE)
-	}
-}
-
+// mountCgroup records copies of the host's cgroup mounts, each cut down to the
+// container's own directory. A fresh cgroup2 mount would show the host's whole
+// hierarchy, unless there is a cgroup namespace, and the kernel takes 10 ms for it.
 func (r *Rootfs) mountCgroup(m *mount) {
 	if len(r.in.Cgroup.V1) > 0 {
 		r.mountCgroupV1(m)
-	} else {
-		r.mountCgroupV2(m)
+		return
 	}
+	p := r.p
+	at := r.place(m, false, nil)
+	p.At(m.field)
+	p.Into(r.mounted)
+	tree := p.OpenTree(nsenter.AtCWD, r.in.Cgroup.Unified, unix.OPEN_TREE_CLONE)
+	r.ifCgroup(func() { r.setAttributes(m, tree) }, func() { r.makeEmpty(tree) })
+	r.mountOn(tree, m, at)
+	p.Close(tree)
 }
 
-func (r *Rootfs) mountCgroupV2(m *mount) {
-	p := r.p
-	fd := m.cgroups.unified
-	r.setAttributes(m, fd)
-	r.mountOn(fd, m, r.place(m, false, nil))
-	p.Close(fd)
+// ifCgroup records what to do when the container has got the cgroup opened
+// last, and when it has not. Only a runtime without privileges goes on without.
+func (r *Rootfs) ifCgroup(has, lacks func()) {
+	if r.in.Rootless {
+		r.p.Branch(has, lacks, unix.ENOENT, unix.EACCES)
+	} else {
+		has()
+	}
 }
 
 // mountCgroupV1 records a tmpfs with a directory per hierarchy, and links for
@@ -53,19 +44,20 @@ func (r *Rootfs) mountCgroupV1(m *mount) {
 	p.FsconfigString(fs, "source", "cgroup")
 	p.FsconfigString(fs, "mode", "755")
 	p.FsconfigCreate(fs)
-	p.Into(r.mounted)
-	top := p.Fsmount(fs, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	top := p.Register()
+	p.Into(top)
+	p.Fsmount(fs, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
 	p.Close(fs)
 	r.mountOn(top, m, r.place(m, false, nil))
 	p.At(m.field)
-	for i, h := range r.in.Cgroup.V1 {
-		r.addHierarchy(top, h.Name, m.cgroups.v1[i])
+	for _, h := range r.in.Cgroup.V1 {
+		r.addHierarchy(top, h.Name, h.Dir)
 		for _, link := range h.Links {
 			p.Symlinkat(h.Name, top, link)
 		}
 	}
 	if r.in.Cgroup.Unified != "" {
-		r.addHierarchy(top, "unified", m.cgroups.unified)
+		r.addHierarchy(top, "unified", r.in.Cgroup.Unified)
 	}
 	if !m.own.empty() {
 		p.MountSetattr(top, "", unix.AT_RECURSIVE, unix.MountAttr{Attr_set: m.own.set, Attr_clr: m.own.clear})
@@ -74,11 +66,15 @@ func (r *Rootfs) mountCgroupV1(m *mount) {
 	p.Close(top)
 }
 
-func (r *Rootfs) addHierarchy(top nsenter.FD, name string, tree nsenter.FD) {
+func (r *Rootfs) addHierarchy(top nsenter.FD, name, dir string) {
 	p := r.p
-	p.Mkdirat(top, name, 0o755)
-	p.MoveMount(tree, "", top, name)
-	p.Close(tree)
+	p.Into(r.mounted)
+	tree := p.OpenTree(nsenter.AtCWD, dir, unix.OPEN_TREE_CLONE)
+	r.ifCgroup(func() {
+		p.Mkdirat(top, name, 0o755)
+		p.MoveMount(tree, "", top, name)
+		p.Close(tree)
+	}, nil)
 }
 
 // checkCgroup refuses options that no cgroup mount of ours can have, and finds

@@ -86,6 +86,12 @@ func (r *Rootfs) readonlyPaths() {
 	}
 }
 
+// masks are what covers the masked paths.
+type masks struct {
+	null, empty nsenter.FD
+	used, one   nsenter.Word // used becomes one's value once empty is mounted
+}
+
 // maskedPaths records the null device over each file and an empty read-only
 // directory over each directory. All share one tmpfs.
 func (r *Rootfs) maskedPaths() {
@@ -96,15 +102,17 @@ func (r *Rootfs) maskedPaths() {
 	p := r.p
 	p.At("linux.maskedPaths")
 	null := r.openNull()
-	empty, used := r.makeEmpty()
+	m := masks{null: null, empty: p.Register(), used: p.Word(), one: p.Word()}
+	p.Put(m.one, 1)
+	r.makeEmpty(m.empty)
 	for i, path := range paths {
 		p.At("linux.maskedPaths[" + strconv.Itoa(i) + "]")
 		fd := r.openPath(path, unix.O_DIRECTORY)
-		p.Branch(func() { r.maskDirectory(fd, empty, used) },
-			func() { r.maskFile(path, null) }, unix.ENOENT, unix.ENOTDIR)
+		p.Branch(func() { r.maskDirectory(fd, m) },
+			func() { r.maskFile(path, m) }, unix.ENOENT, unix.ENOTDIR)
 	}
 	p.Close(null)
-	p.Close(empty)
+	p.Close(m.empty)
 }
 
 // openNull opens the container's null device. The image, or a hook, may have
@@ -121,44 +129,41 @@ func (r *Rootfs) openNull() nsenter.FD {
 	return fd
 }
 
-// makeEmpty records the empty directory, still detached, and the word that
-// tells when it has been used.
-func (r *Rootfs) makeEmpty() (nsenter.FD, nsenter.Word) {
+// makeEmpty records a directory, detached, that is and stays empty.
+func (r *Rootfs) makeEmpty(fd nsenter.FD) {
 	p := r.p
 	p.Into(r.context)
 	fs := p.Fsopen("tmpfs")
 	p.FsconfigString(fs, "nr_inodes", "1")
 	p.FsconfigString(fs, "mode", "755")
 	p.FsconfigCreate(fs)
-	fd := p.Fsmount(fs, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	p.Into(fd)
+	p.Fsmount(fs, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
 	p.Close(fs)
-	return fd, p.Word()
 }
 
 // maskDirectory covers fd. The first time it takes the empty directory itself,
 // as only a mount that is attached can be copied (before Linux 6.15).
-func (r *Rootfs) maskDirectory(fd, empty nsenter.FD, used nsenter.Word) {
+func (r *Rootfs) maskDirectory(fd nsenter.FD, m masks) {
 	p := r.p
-	one := p.Word()
-	p.Put(one, 1)
-	p.When(used, ^uint64(0), 0, func() {
-		p.MoveMount(empty, "", fd, "")
-		p.Store(one, used)
+	p.When(m.used, ^uint64(0), 0, func() {
+		p.MoveMount(m.empty, "", fd, "")
+		p.Store(m.one, m.used)
 	}, func() {
 		p.Into(r.mounted)
-		tree := p.OpenTree(empty, "", unix.OPEN_TREE_CLONE|unix.AT_EMPTY_PATH)
+		tree := p.OpenTree(m.empty, "", unix.OPEN_TREE_CLONE|unix.AT_EMPTY_PATH)
 		p.MoveMount(tree, "", fd, "")
 		p.Close(tree)
 	})
 	p.Close(fd)
 }
 
-func (r *Rootfs) maskFile(path string, null nsenter.FD) {
+func (r *Rootfs) maskFile(path string, m masks) {
 	p := r.p
 	fd := r.openPath(path, 0)
 	p.IfOK(func() {
 		p.Into(r.mounted)
-		tree := p.OpenTree(null, "", unix.OPEN_TREE_CLONE|unix.AT_EMPTY_PATH)
+		tree := p.OpenTree(m.null, "", unix.OPEN_TREE_CLONE|unix.AT_EMPTY_PATH)
 		p.MoveMount(tree, "", fd, "")
 		p.Close(tree)
 		p.Close(fd)

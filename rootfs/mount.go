@@ -36,8 +36,7 @@ type mount struct {
 	keep   bool   // later steps need the mount's descriptor
 	options
 
-	fd      nsenter.FD // familyBind: the detached copy of the source. keep: the mount
-	cgroups cgroupTrees
+	fd nsenter.FD // familyBind: the detached copy of the source. keep: the mount
 }
 
 func (r *Rootfs) newMount(i int) (mount, error) {
@@ -80,6 +79,8 @@ func (m *mount) chooseFamily() error {
 	switch {
 	case m.remount:
 		m.family = familyRemount
+	case m.fstype == "" && !m.bind && len(m.propagation) > 0:
+		m.family, m.bind = familyRemount, true // as mount(8) --make-shared
 	case m.bind || m.fstype == "bind":
 		m.family = familyBind
 		m.bind = true
