@@ -45,13 +45,3 @@ func (r *Rootfs) requirePty(fd nsenter.FD, path string, major, minor uint32) {
 	st := p.Statx(fd, "", unix.AT_EMPTY_PATH)
 	p.Require(st.Rdev(), ^uint64(0), nsenter.RdevValue(major, minor), path+" is not a pseudo-terminal")
 }
-
-// Proc records that the container's /proc is opened, which must be the root of
-// a procfs: an image or a volume may have put something else there, to have
-// labels written into files of its own (CVE-2019-16884).
-func (r *Rootfs) Proc(p *nsenter.Program) nsenter.FD {
-	p.At("process")
-	proc := p.Openat2(r.root, "proc", unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY, Resolve: noLinks})
-	p.Require(p.Fstatfs(proc), ^uint64(0), unix.PROC_SUPER_MAGIC, "/proc is not a procfs")
-	return proc
-}

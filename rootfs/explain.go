@@ -75,6 +75,8 @@ func (x *explainer) explain() error {
 		return x.hint("the mount there is unbindable, or has mounts on it that only rbind may take along")
 	case is("pivot_root", unix.EINVAL):
 		return x.hint("the host's root is an initramfs, or no mount point at all: see --no-pivot")
+	case strings.HasPrefix(x.e.Field, "linux.sysctl") && is("openat2", unix.ENOENT):
+		return x.noSysctl()
 	case strings.HasPrefix(x.e.Field, "linux.devices") && is("open_tree", unix.ENOENT):
 		return x.hint("it may not be made here, and the host has no such device to bind")
 	case x.e.Field == "process.terminal" && is("openat2", unix.ENOENT):
@@ -171,6 +173,22 @@ func (x *explainer) mountsBelow(dir string) []string {
 		list = append(list, unescape(fields[4]))
 	}
 	return list
+}
+
+// noSysctl names the sysctl that may have been meant.
+func (x *explainer) noSysctl() error {
+	e := &diag.Error{Field: x.e.Field, Err: errors.New("no such sysctl")}
+	path := "/proc/" + x.e.Path
+	if names, err := os.ReadDir(filepath.Dir(path)); err == nil {
+		var list []string
+		for _, name := range names {
+			list = append(list, name.Name())
+		}
+		if near := nearSysctl(list, filepath.Base(path)); near != "" {
+			e.Hint = "did you mean " + near + "?"
+		}
+	}
+	return e
 }
 
 // notOrdinary words a /proc, /sys or /dev that is a link or a file.

@@ -120,6 +120,7 @@ type container struct {
 	script    string
 	console   bool
 	dropMknod bool
+	sysctl    string
 	hook      func(pid int) // where createContainer hooks run
 }
 
@@ -210,6 +211,9 @@ func (c *container) record(r *Rootfs) *nsenter.Program {
 	if c.console {
 		master, _ := r.Console(p)
 		p.Dup3(master, nsenter.Number(0), 0)
+	}
+	if c.sysctl != "" {
+		writeSysctl(r, p, c.sysctl)
 	}
 	r.Finish(p)
 	p.At("process")

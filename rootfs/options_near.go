@@ -2,6 +2,7 @@ package rootfs
 
 import (
 	"errors"
+	"strings"
 
 	"ociruntime/internal/diag"
 )
@@ -80,4 +81,18 @@ func MountOptions() []string {
 		"runbindable", "rw", "shared", "silent", "slave", "src-nofollow", "strictatime", "suid", "symfollow", "sync", "tmpcopyup",
 		"unbindable",
 	}
+}
+
+// nearSysctl returns the name in the directory of names that missing may be a
+// misspelling of, or "".
+func nearSysctl(names []string, missing string) string {
+	best := nearOption(missing, names)
+	if best == "" {
+		for _, name := range names {
+			if strings.HasPrefix(missing, name) && len(name) > len(best) {
+				best = name
+			}
+		}
+	}
+	return best
 }

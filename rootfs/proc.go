@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ociruntime/internal/diag"
+	"ociruntime/nsenter"
 )
 
 // procRootInode is the inode of a procfs's own root directory
@@ -42,4 +43,34 @@ func (m *mount) checkProc() error {
 			Hint: "but cpuinfo, diskstats, meminfo, stat, swaps, uptime, loadavg, slabinfo, sys/kernel/ns_last_pid, sys/crypto/fips_enabled"}
 	}
 	return nil
+}
+
+// openProc returns a descriptor of a procfs: the container's, or without one
+// a new one that is mounted nowhere, to be closed.
+func (r *Rootfs) openProc() (proc nsenter.FD, opened bool) {
+	p := r.p
+	for i := len(r.mounts) - 1; i >= 0; i-- {
+		if m := &r.mounts[i]; m.dest == "proc" && m.anchor() {
+			return m.fd, false
+		}
+	}
+	p.Into(r.context)
+	fs := p.Fsopen("proc")
+	p.FsconfigCreate(fs)
+	proc = p.Fsmount(fs, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	p.Close(fs)
+	return proc, true
+}
+
+// Proc records that a procfs of the container's pid namespace is opened: never
+// what an image or a volume has put on /proc, to have labels written into files
+// of its own (CVE-2019-16884). The caller closes it, after Finish.
+func (r *Rootfs) Proc(p *nsenter.Program) nsenter.FD {
+	r.p = p
+	p.At("process")
+	proc, opened := r.openProc()
+	if opened {
+		return proc
+	}
+	return p.Openat2(proc, ".", unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY})
 }
