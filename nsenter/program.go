@@ -163,6 +163,9 @@ func (p *Program) Store(from, to Word) {
 	p.record(op{kind: kindStore, args: [6]uint64{uint64(from), uint64(to)}}, "")
 }
 
+// Copy records that the register to becomes what the register from is.
+func (p *Program) Copy(from, to FD) { p.Store(Word(from.value), Word(to.value)) }
+
 // Space reserves size zero bytes in the arena for the stage to write.
 func (p *Program) Space(size int) Buffer {
 	size = (size + 7) &^ 7

@@ -127,7 +127,7 @@ func (r *Rootfs) hasDev() bool {
 func (r *Rootfs) makeDev() {
 	p := r.p
 	if !r.hasDev() {
-		r.makeNodes(nsenter.FD{}, false)
+		r.makeNodes(nsenter.FD{}, false, false)
 		return
 	}
 	dev, fresh := r.freshParent("dev/x")
@@ -139,7 +139,7 @@ func (r *Rootfs) makeDev() {
 		r.open("dev", false, how, r.target, nil)
 		dev = r.target
 	}
-	r.makeNodes(dev, true)
+	r.makeNodes(dev, true, fresh)
 	r.makeLinks(dev, fresh)
 	if !fresh {
 		p.Close(dev)
@@ -174,8 +174,9 @@ func (r *Rootfs) makeLinks(dev nsenter.FD, fresh bool) {
 	link("ptmx", "pts/ptmx")
 }
 
-// makeNodes records the devices; dev is /dev, if that is open.
-func (r *Rootfs) makeNodes(dev nsenter.FD, open bool) {
+// makeNodes records the devices; dev is /dev, if that is open, and fresh if
+// nothing is in it but mounts.
+func (r *Rootfs) makeNodes(dev nsenter.FD, open, fresh bool) {
 	p := r.p
 	for i := range r.nodes {
 		n := &r.nodes[i]
@@ -186,7 +187,7 @@ func (r *Rootfs) makeNodes(dev nsenter.FD, open bool) {
 		if !ours {
 			dir = r.makeParents(n.path, inRoot)
 		}
-		r.makeNode(n, dir, base(n.path))
+		r.makeNode(n, dir, base(n.path), ours && fresh && !n.given)
 		if !ours && dir != r.root {
 			p.Close(dir)
 		}
@@ -194,18 +195,24 @@ func (r *Rootfs) makeNodes(dev nsenter.FD, open bool) {
 }
 
 // makeNode records one device: made if that is allowed, else bound from the
-// host, in a user namespace always. One that exists must be the same.
-func (r *Rootfs) makeNode(n *node, dir nsenter.FD, name string) {
+// host, in a user namespace always. One that exists must be the same; absent
+// says that none can.
+func (r *Rootfs) makeNode(n *node, dir nsenter.FD, name string, absent bool) {
 	p := r.p
+	bind := func() { r.bindNode(n, dir, name) }
 	owner := func() {
 		if n.uid != 0 || n.gid != 0 {
 			p.Fchownat(dir, name, n.uid, n.gid, unix.AT_SYMLINK_NOFOLLOW)
 		}
 	}
 	existing := func() {
+		if absent {
+			bind()
+			return
+		}
 		st := p.Statx(dir, name, unix.AT_SYMLINK_NOFOLLOW)
 		p.Branch(func() { r.requireNode(n, st, "exists already and is not the device") },
-			func() { r.bindNode(n, dir, name) }, unix.ENOENT)
+			bind, unix.ENOENT)
 	}
 	if r.in.Userns && !n.fifo() {
 		existing()

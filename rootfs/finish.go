@@ -2,6 +2,7 @@ package rootfs
 
 import (
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -46,27 +47,26 @@ func (r *Rootfs) Finish(p *nsenter.Program) {
 // requireProc checks that /proc is where the container will look for it. Who
 // shares the root's directory can rename it, mounts and all.
 func (r *Rootfs) requireProc() {
-	for i := range r.mounts {
-		if m := &r.mounts[i]; m.dest == "proc" && m.anchor() {
-			r.p.At(m.field + ".destination")
-			how := unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY, Resolve: noLinks}
-			r.p.Into(r.target)
-			magic := r.p.Fstatfs(r.p.Openat2(r.root, "proc", how))
-			r.p.Require(magic, ^uint64(0), unix.PROC_SUPER_MAGIC, "is no procfs any more: somebody moves directories of the root")
-			r.p.Close(r.target)
-			return
-		}
+	m := r.at("proc", len(r.mounts))
+	if m == nil {
+		return
 	}
+	r.p.At(m.field + ".destination")
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY, Resolve: noLinks}
+	r.p.Into(r.target)
+	magic := r.p.Fstatfs(r.p.Openat2(r.root, "proc", how))
+	r.p.Require(magic, ^uint64(0), unix.PROC_SUPER_MAGIC, "is no procfs any more: somebody moves directories of the root")
+	r.p.Close(r.target)
 }
 
-// open opens a path of the configuration that is to be covered.
-func (r *Rootfs) openPath(path string, flags uint64) nsenter.FD {
+// openPath opens a path of the configuration that is to be covered.
+func (r *Rootfs) openPath(path string) nsenter.FD {
 	dir, path := r.anchor(relative(path))
 	if path == "" {
 		path = "."
 	}
 	r.p.Into(r.target)
-	return r.p.Openat2(dir, path, unix.OpenHow{Flags: unix.O_PATH | flags, Resolve: inRoot})
+	return r.p.Openat2(dir, path, unix.OpenHow{Flags: unix.O_PATH, Resolve: inRoot})
 }
 
 // readonlyPaths records a read-only copy of each path over itself.
@@ -74,22 +74,45 @@ func (r *Rootfs) readonlyPaths() {
 	p := r.p
 	for i, path := range r.in.Config.Linux.ReadonlyPaths {
 		p.At("linux.readonlyPaths[" + strconv.Itoa(i) + "]")
-		fd := r.openPath(path, 0)
+		if proc, name, ok := r.procEntry(path); ok {
+			r.makeReadonly(proc, name, unix.AT_SYMLINK_NOFOLLOW, proc, name)
+			continue
+		}
+		fd := r.openPath(path)
 		p.IfOK(func() {
-			p.Into(r.mounted)
-			tree := p.OpenTree(fd, "", unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)
-			p.MountSetattr(tree, "", unix.AT_RECURSIVE, unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
-			p.MoveMount(tree, "", fd, "")
-			p.Close(tree)
+			r.makeReadonly(fd, "", unix.AT_EMPTY_PATH, fd, "")
 			p.Close(fd)
 		}, unix.ENOENT, unix.ENOTDIR)
 	}
 }
 
-// masks are what covers the masked paths.
-type masks struct {
-	null, empty nsenter.FD
-	used, one   nsenter.Word // used becomes one's value once empty is mounted
+// procEntry reports paths that are an entry of a procfs made by us, other than
+// its links: nobody can have put something else there.
+func (r *Rootfs) procEntry(path string) (proc nsenter.FD, name string, ok bool) {
+	name, ok = strings.CutPrefix(relative(path), "proc/")
+	switch name {
+	case "self", "thread-self", "net", "mounts":
+		return proc, "", false
+	}
+	if !ok || strings.Contains(name, "/") {
+		return proc, "", false
+	}
+	if m := r.at("proc", len(r.mounts)); m != nil && m.family == familyFS {
+		return m.fd, name, true
+	}
+	return proc, "", false
+}
+
+// makeReadonly records a read-only copy of the mount at from, placed on to.
+func (r *Rootfs) makeReadonly(from nsenter.FD, path string, flags uint, to nsenter.FD, name string) {
+	p := r.p
+	p.Into(r.mounted)
+	tree := p.OpenTree(from, path, flags|unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE)
+	p.IfOK(func() {
+		p.MountSetattr(tree, "", unix.AT_RECURSIVE, unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
+		p.MoveMount(tree, "", to, name)
+		p.Close(tree)
+	}, unix.ENOENT)
 }
 
 // maskedPaths records the null device over each file and an empty read-only
@@ -102,17 +125,21 @@ func (r *Rootfs) maskedPaths() {
 	p := r.p
 	p.At("linux.maskedPaths")
 	null := r.openNull()
-	m := masks{null: null, empty: p.Register(), used: p.Word(), one: p.Word()}
-	p.Put(m.one, 1)
-	r.makeEmpty(m.empty)
+	empty, cover := p.Register(), p.Register()
+	r.makeEmpty(empty)
 	for i, path := range paths {
 		p.At("linux.maskedPaths[" + strconv.Itoa(i) + "]")
-		fd := r.openPath(path, unix.O_DIRECTORY)
-		p.Branch(func() { r.maskDirectory(fd, m) },
-			func() { r.maskFile(path, m) }, unix.ENOENT, unix.ENOTDIR)
+		fd := r.openPath(path)
+		p.IfOK(func() {
+			st := p.Statx(fd, "", unix.AT_EMPTY_PATH)
+			p.Copy(null, cover)
+			p.When(st.Type(), nsenter.TypeMask, nsenter.TypeValue(unix.S_IFDIR), func() { p.Copy(empty, cover) }, nil)
+			r.mask(fd, cover)
+			p.Close(fd)
+		}, unix.ENOENT, unix.ENOTDIR)
 	}
 	p.Close(null)
-	p.Close(m.empty)
+	p.Close(empty)
 }
 
 // openNull opens the container's null device. The image, or a hook, may have
@@ -142,30 +169,16 @@ func (r *Rootfs) makeEmpty(fd nsenter.FD) {
 	p.Close(fs)
 }
 
-// maskDirectory covers fd. The first time it takes the empty directory itself,
-// as only a mount that is attached can be copied (before Linux 6.15).
-func (r *Rootfs) maskDirectory(fd nsenter.FD, m masks) {
+// mask covers fd with a copy of cover. Before Linux 6.15 only a mount that is
+// attached can be copied: the first directory gets the empty one itself.
+func (r *Rootfs) mask(fd, cover nsenter.FD) {
 	p := r.p
-	p.When(m.used, ^uint64(0), 0, func() {
-		p.MoveMount(m.empty, "", fd, "")
-		p.Store(m.one, m.used)
+	p.Into(r.mounted)
+	tree := p.OpenTree(cover, "", unix.OPEN_TREE_CLONE|unix.AT_EMPTY_PATH)
+	p.Branch(func() {
+		p.MoveMount(tree, "", fd, "")
+		p.Close(tree)
 	}, func() {
-		p.Into(r.mounted)
-		tree := p.OpenTree(m.empty, "", unix.OPEN_TREE_CLONE|unix.AT_EMPTY_PATH)
-		p.MoveMount(tree, "", fd, "")
-		p.Close(tree)
-	})
-	p.Close(fd)
-}
-
-func (r *Rootfs) maskFile(path string, m masks) {
-	p := r.p
-	fd := r.openPath(path, 0)
-	p.IfOK(func() {
-		p.Into(r.mounted)
-		tree := p.OpenTree(m.null, "", unix.OPEN_TREE_CLONE|unix.AT_EMPTY_PATH)
-		p.MoveMount(tree, "", fd, "")
-		p.Close(tree)
-		p.Close(fd)
-	}, unix.ENOENT, unix.ENOTDIR)
+		p.MoveMount(cover, "", fd, "")
+	}, unix.EINVAL)
 }

@@ -41,6 +41,10 @@ func (r *Rootfs) place(m *mount, file bool, found func(nsenter.FD)) place {
 		p.Allow(unix.EEXIST)
 		return place{dir: dir, name: name}
 	}
+	if sys := r.at("sys", m.index); m.dest == "sys/fs/cgroup" && !file && sys != nil && sys.fstype == "sysfs" {
+		// A sysfs of ours holds this directory; nothing is put in its way.
+		return place{dir: sys.fd, name: "fs/cgroup"}
+	}
 	how := unix.OpenHow{Flags: unix.O_PATH, Resolve: inRoot}
 	switch {
 	case m.strict():

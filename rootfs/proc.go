@@ -49,10 +49,8 @@ func (m *mount) checkProc() error {
 // a new one that is mounted nowhere, to be closed.
 func (r *Rootfs) openProc() (proc nsenter.FD, opened bool) {
 	p := r.p
-	for i := len(r.mounts) - 1; i >= 0; i-- {
-		if m := &r.mounts[i]; m.dest == "proc" && m.anchor() {
-			return m.fd, false
-		}
+	if m := r.at("proc", len(r.mounts)); m != nil {
+		return m.fd, false
 	}
 	p.Into(r.context)
 	fs := p.Fsopen("proc")

@@ -119,6 +119,21 @@ func (r *Rootfs) anchor(path string) (nsenter.FD, string) {
 	return r.root, path
 }
 
+// at returns the last of the first n mounts which is on dest, or nil.
+func (r *Rootfs) at(dest string, n int) *mount {
+	for i := n - 1; i >= 0; i-- {
+		m := &r.mounts[i]
+		switch {
+		case m.family == familyRemount:
+		case m.dest == dest:
+			return m
+		case m.dest == "":
+			return nil // it hides all that came before
+		}
+	}
+	return nil
+}
+
 // anchor reports mounts that later steps look things up in.
 func (m *mount) anchor() bool {
 	switch m.dest {
