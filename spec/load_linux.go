@@ -32,7 +32,7 @@ func Load(bundle string) (config *specs.Spec, raw []byte, err error) {
 		return nil, nil, err
 	}
 	config, err = Decode(raw)
-	return config, raw, err
+	return config, raw, inFile(err, ConfigFile)
 }
 
 // LoadFile is Load for a configuration under any name.
