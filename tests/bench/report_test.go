@@ -66,6 +66,17 @@ func TestMarkdownRatios(t *testing.T) {
 	}
 }
 
+func TestProblemsOfOthersAreOnlyTold(t *testing.T) {
+	r := someReport()
+	if err := problems(r); err != nil {
+		t.Errorf("crun's problem: %v", err)
+	}
+	r.Results[1].Problems = []Problem{{underTest, "broke"}}
+	if problems(r) == nil {
+		t.Error("a problem of the runtime under test passes")
+	}
+}
+
 func TestFullPlan(t *testing.T) {
 	o, err := parseFlags([]string{"-mode", "full"})
 	if err != nil {

@@ -9,6 +9,13 @@ import (
 	"strings"
 )
 
+// Names with a meaning: that of -runtime, and what stands for a runtime where a case
+// as a whole is to blame.
+const (
+	underTest  = "runtime"
+	leftBehind = "?"
+)
+
 // findRuntimes lists what is measured, ours first and the floor last. Names that were
 // asked for and are not there are an error; defaults that are not there are left out.
 func findRuntimes(o options, floor string) ([]Runtime, error) {
@@ -25,7 +32,7 @@ func findRuntimes(o options, floor string) ([]Runtime, error) {
 		return nil
 	}
 	if _, err := os.Stat(o.runtime); err == nil {
-		if err := add("runtime", o.runtime); err != nil {
+		if err := add(underTest, o.runtime); err != nil {
 			return nil, err
 		}
 	}

@@ -19,7 +19,7 @@ type counts struct {
 // these do not vary as times do, and strace would spoil the times.
 func (w *worker) scenarioTrace(c Case) error {
 	if w.job.Strace == "" {
-		w.result.Problems = append(w.result.Problems, Problem{"?", "no strace in PATH: system calls were not counted"})
+		w.result.Problems = append(w.result.Problems, Problem{leftBehind, "no strace in PATH: system calls were not counted"})
 		return nil
 	}
 	return w.rounds(0, 1, func(rt Runtime, _ int) error {

@@ -164,7 +164,7 @@ func (w *worker) measure(c Case, scenario func(Case) error) error {
 	}
 	for _, top := range w.cgroups {
 		for _, path := range removeChildren(top) {
-			w.problem("?", fmt.Errorf("left after the case: %s", path))
+			w.problem(leftBehind, fmt.Errorf("left after the case: %s", path))
 		}
 	}
 	return nil
