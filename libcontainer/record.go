@@ -33,6 +33,7 @@ type record struct {
 	Pid    int    `json:"pid"`    // in the runtime namespace; 0 until created
 	Start  uint64 `json:"start"`  // field 22 of /proc/PID/stat, with BootID what makes Pid unique
 	BootID string `json:"bootId"` // of the boot in which it was created
+	Inode  uint64 `json:"inode"`  // of its pidfd: unique per process since Linux 6.9, a constant before
 
 	Cgroup cgroups.Location `json:"cgroup"`
 	Hooks  []string         `json:"hooks,omitempty"` // kinds that config.json has, so that others need not read it
@@ -90,7 +91,12 @@ func (r *record) setProcess(pid int) error {
 	if err != nil {
 		return &diag.Error{Op: "stat process", Path: strconv.Itoa(pid), Err: err}
 	}
-	r.Pid, r.Start = pid, stat.Start
+	pidfd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return &diag.Error{Op: "pidfd_open", Path: strconv.Itoa(pid), Err: err}
+	}
+	defer unix.Close(pidfd)
+	r.Pid, r.Start, r.Inode = pid, stat.Start, inode(pidfd)
 	r.BootID, err = sys.BootID()
 	return err
 }
@@ -110,18 +116,31 @@ func (r *record) alive() (pidfd int, err error) {
 		return -1, &diag.Error{Op: "pidfd_open", Path: strconv.Itoa(r.Pid), Err: err}
 	}
 	// The pidfd is open, so if the process is the right one now, it stays so.
-	if !r.isOurs() {
+	if !r.isOurs(pidfd) {
 		unix.Close(pidfd)
 		return -1, ErrNotRunning
 	}
 	return pidfd, nil
 }
 
-func (r *record) isOurs() bool {
+// isOurs compares all that tells processes with the same pid apart. The start
+// time alone counts in hundredths of a second.
+func (r *record) isOurs(pidfd int) bool {
+	if inode(pidfd) != r.Inode {
+		return false
+	}
 	stat, err := sys.Stat(r.Pid)
 	if err != nil || stat.Dead() || stat.Start != r.Start {
 		return false
 	}
 	boot, err := sys.BootID()
 	return err == nil && boot == r.BootID
+}
+
+func inode(fd int) uint64 {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return 0
+	}
+	return st.Ino
 }

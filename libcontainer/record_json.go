@@ -56,7 +56,7 @@ func decodeCgroupsLocation(d *json.Decoder, v *cgroups.Location) {
 }
 
 func decodeRecord(d *json.Decoder, v *record) {
-	for d.Object("version id bundle rootfs created annotations pid start bootId cgroup hooks pidNamespace namespaces", 1<<0|1<<1|1<<2|1<<3|1<<4|1<<6|1<<7|1<<8|1<<9|1<<11|1<<12); d.More(); {
+	for d.Object("version id bundle rootfs created annotations pid start bootId inode cgroup hooks pidNamespace namespaces", 1<<0|1<<1|1<<2|1<<3|1<<4|1<<6|1<<7|1<<8|1<<9|1<<10|1<<12|1<<13); d.More(); {
 		switch d.Name() {
 		case "version":
 			d.Once(0)
@@ -85,17 +85,20 @@ func decodeRecord(d *json.Decoder, v *record) {
 		case "bootId":
 			d.Once(8)
 			v.BootID = d.String()
-		case "cgroup":
+		case "inode":
 			d.Once(9)
+			v.Inode = d.Uint(64)
+		case "cgroup":
+			d.Once(10)
 			decodeCgroupsLocation(d, &v.Cgroup)
 		case "hooks":
-			d.Once(10)
+			d.Once(11)
 			v.Hooks = json.Strings[string](d)
 		case "pidNamespace":
-			d.Once(11)
+			d.Once(12)
 			v.PidNS = d.Bool()
 		case "namespaces":
-			d.Once(12)
+			d.Once(13)
 			v.Namespaces = d.Uint(64)
 		default:
 			d.Unknown()
@@ -166,6 +169,8 @@ func appendRecord(dst []byte, v *record) []byte {
 	dst = json.AppendUint(dst, v.Start)
 	dst = json.AppendName(dst, "bootId")
 	dst = json.AppendString(dst, v.BootID)
+	dst = json.AppendName(dst, "inode")
+	dst = json.AppendUint(dst, v.Inode)
 	dst = json.AppendName(dst, "cgroup")
 	dst = appendCgroupsLocation(dst, &v.Cgroup)
 	if len(v.Hooks) > 0 {

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ociruntime/internal/diag"
+	"ociruntime/internal/json"
 )
 
 // ConfigFile is the name of the configuration in a bundle (bundle.md).
@@ -44,12 +45,12 @@ func LoadFile(path string) (config *specs.Spec, raw []byte, err error) {
 	return config, raw, inFile(err, path)
 }
 
-// inFile names the file in problems that have no field to name: it is not JSON.
+// inFile names the file when it is not JSON: the field reached does not tell where to look.
 func inFile(err error, path string) error {
 	var problems Problems
 	if errors.As(err, &problems) {
 		for _, p := range problems {
-			if p.Field == "" && p.Path == "" {
+			if p.Code == json.CodeSyntax && p.Path == "" {
 				p.Op, p.Path = "parse", path
 			}
 		}

@@ -29,8 +29,8 @@ func TestLoad(t *testing.T) {
 			write("")(t, path)
 			must(t, os.Truncate(path, maxConfigBytes+1))
 		}, `read "PATH": is larger than 16 MiB`, nil},
-		{"empty", write(""), `found nothing more, expected a value (at line 1:1)`, nil},
-		{"broken", write("{\n]"), `found ']', expected a member's name in quotes (at line 2:1)`, nil},
+		{"empty", write(""), `parse "config.json": found nothing more, expected a value (at line 1:1)`, nil},
+		{"broken", write("{\n]"), `parse "config.json": found ']', expected a member's name in quotes (at line 2:1)`, nil},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
