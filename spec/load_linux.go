@@ -50,7 +50,7 @@ func inFile(err error, path string) error {
 	var problems Problems
 	if errors.As(err, &problems) {
 		for _, p := range problems {
-			if p.Code == json.CodeSyntax && p.Path == "" {
+			if (p.Code == json.CodeSyntax || p.Field == "") && p.Path == "" {
 				p.Op, p.Path = "parse", path
 			}
 		}
