@@ -133,14 +133,14 @@ func TestBadJSON(t *testing.T) {
 		parts []string
 	}{
 		{"empty", func(string) string { return "" }, []string{"config.json"}},
-		{"truncated", func(s string) string { return s[:len(s)/2] }, []string{"config.json"}},
+		{"truncated", func(s string) string { return s[:len(s)/2] }, []string{"line"}},
 		{"rubbish behind", func(s string) string { return s + "x" }, []string{"config.json"}},
 		{"second object", func(s string) string { return s + "{}" }, []string{"config.json"}},
 		{"a list", func(string) string { return "[]" }, []string{"config.json"}},
 		{"null", func(string) string { return "null" }, nil},
 		{"binary", func(string) string { return "\x7fELF\x00\x01" }, []string{"config.json"}},
 		{"comment", func(s string) string { return "// a comment\n" + s }, []string{"config.json"}},
-		{"trailing comma", func(s string) string { return strings.Replace(s, `"hostname": "box",`, `"hostname": "box",,`, 1) }, []string{"config.json"}},
+		{"trailing comma", func(s string) string { return strings.Replace(s, `"hostname": "box",`, `"hostname": "box",,`, 1) }, []string{"line", "','"}},
 		{"duplicate key", func(s string) string {
 			return strings.Replace(s, `"hostname": "box"`, `"hostname": "box", "hostname": "other"`, 1)
 		}, []string{"hostname"}},

@@ -182,7 +182,11 @@ func TestRecycledPid(t *testing.T) {
 	t.Parallel()
 	env := harness.New(t)
 	c := env.Create(env.Bundle())
-	victim := env.Holder(0)
+	victim := 0
+	_ = harness.Eventually(harness.Timeout(), func() bool {
+		victim = env.Holder(0) // two processes of one clock tick look alike
+		return startTime(t, victim) != startTime(t, c.Pid)
+	})
 	c.Stop()
 	file := filepath.Join(env.Root, c.ID, "state.json")
 	text := read(t, file)
@@ -197,6 +201,13 @@ func TestRecycledPid(t *testing.T) {
 	if !view.Alive(victim) {
 		t.Error("the process that got the PID was killed")
 	}
+}
+
+// startTime is field 22 of proc_pid_stat(5), in clock ticks.
+func startTime(t *testing.T, pid int) string {
+	t.Helper()
+	stat := read(t, "/proc/"+strconv.Itoa(pid)+"/stat")
+	return strings.Fields(stat[strings.LastIndexByte(stat, ')'):])[22-2]
 }
 
 // replaceNumber replaces a whole number in a JSON text.

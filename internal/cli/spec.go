@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ociruntime/cgroups"
 	"ociruntime/internal/diag"
+	"ociruntime/libcontainer"
 	"ociruntime/spec"
 )
 
@@ -30,14 +30,9 @@ func specCommand() command {
 
 // writeSpec writes config.json, and never over one that is there.
 func writeSpec(bundle string, rootless bool) error {
-	host, err := cgroups.Detect()
+	config, err := libcontainer.Template(rootless)
 	if err != nil {
 		return err
-	}
-	host.Close()
-	config := spec.Default(spec.DefaultOptions{CgroupNamespace: host.Mode == cgroups.V2})
-	if rootless {
-		spec.Rootless(config, uint32(os.Geteuid()), uint32(os.Getegid()))
 	}
 	var text bytes.Buffer
 	if err := json.Indent(&text, spec.AppendSpec(nil, config), "", "\t"); err != nil {

@@ -1,6 +1,10 @@
 package cli
 
-import "runtime"
+import (
+	"runtime"
+
+	"ociruntime/libcontainer/seccomp"
+)
 
 // Set by the linker: -X ociruntime/internal/cli.release=...
 var (
@@ -11,5 +15,9 @@ var (
 // version is what --version prints after the program's name; engines parse the
 // lines by their first word.
 func version() string {
-	return release + "\ncommit: " + commit + "\nspec: 1.3.0\ngo: " + runtime.Version()
+	text := release + "\ncommit: " + commit + "\nspec: 1.3.0\ngo: " + runtime.Version()
+	if v := seccomp.Version(); v != "" {
+		text += "\nlibseccomp: " + v
+	}
+	return text
 }

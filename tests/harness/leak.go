@@ -55,7 +55,9 @@ func (e *Env) Leftovers() []string {
 	}
 	entries, _ := os.ReadDir(e.Root)
 	for _, entry := range entries {
-		left = append(left, "state "+filepath.Join(e.Root, entry.Name()))
+		if !strings.Contains(entry.Name(), "@") { // no id has one: a cache, which may stay
+			left = append(left, "state "+filepath.Join(e.Root, entry.Name()))
+		}
 	}
 	return left
 }
