@@ -340,9 +340,5 @@ func TestCgroupControllerMissing(t *testing.T) {
 	env := harness.New(t)
 	env.Run(env.Bundle(resources(func(r *specs.LinuxResources) {
 		r.Memory = &specs.LinuxMemory{Limit: harness.Pointer(int64(64 << 20))}
-<<<<<<< Updated upstream
-	}))).WantError(t, 1, "linux.resources.memory", "\"memory\"")
-=======
-	}))).WantError(t, 1, "linux.resources.memory", "not available")
->>>>>>> Stashed changes
+	}))).WantError(t, 1, "linux.resources.memory", `"memory"`)
 }
