@@ -109,10 +109,11 @@ func (r *record) alive() (pidfd int, err error) {
 		return -1, ErrNotRunning
 	}
 	pidfd, err = unix.PidfdOpen(r.Pid, 0)
-	if err == unix.ESRCH || err == unix.EINVAL { // EINVAL: a thread has that number now
+	switch err {
+	case nil:
+	case unix.ESRCH, unix.EINVAL, unix.ENOENT: // the last two: a thread has that number now
 		return -1, ErrNotRunning
-	}
-	if err != nil {
+	default:
 		return -1, &diag.Error{Op: "pidfd_open", Path: strconv.Itoa(r.Pid), Err: err}
 	}
 	// The pidfd is open, so if the process is the right one now, it stays so.
