@@ -25,13 +25,10 @@ func (r *Rootfs) mountCgroup(m *mount) {
 }
 
 // ifCgroup records what to do when the container has got the cgroup opened
-// last, and when it has not. Only a runtime without privileges goes on without.
+// last, and when it has not: an ordinary user's runtime may be denied cgroups,
+// and goes on without.
 func (r *Rootfs) ifCgroup(has, lacks func()) {
-	if r.in.Rootless {
-		r.p.Branch(has, lacks, unix.ENOENT, unix.EACCES)
-	} else {
-		has()
-	}
+	r.p.Branch(has, lacks, unix.ENOENT, unix.EACCES)
 }
 
 // mountCgroupV1 records a tmpfs with a directory per hierarchy, and links for

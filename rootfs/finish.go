@@ -29,8 +29,8 @@ func (r *Rootfs) Finish(p *nsenter.Program) {
 		}
 	}
 	for i := range r.mounts {
-		if r.mounts[i].keep {
-			p.Close(r.mounts[i].fd)
+		if m := &r.mounts[i]; m.keep && m.fd != r.root {
+			p.Close(m.fd)
 		}
 	}
 	if r.in.Config.Root.Readonly {

@@ -100,7 +100,7 @@ func (m *mount) attributes() uint64 {
 
 // late reports mounts that Finish makes read-only.
 func (m *mount) late() bool {
-	return m.family == familyFS && m.fstype == "tmpfs" && (m.own.set|m.tree.set)&unix.MOUNT_ATTR_RDONLY != 0
+	return m.family == familyFS && m.fstype == "tmpfs" && !m.long() && (m.own.set|m.tree.set)&unix.MOUNT_ATTR_RDONLY != 0
 }
 
 // kernelFS reports file systems without a device, for which read-only is a
@@ -168,13 +168,27 @@ func (r *Rootfs) mountClassic(m *mount) {
 	if at.opened {
 		p.Close(at.dir)
 	}
-	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY, Resolve: inRoot}
-	if len(m.propagation) > 0 {
-		p.Into(r.target)
-		r.propagate(m, p.Openat2(r.root, m.dest, how))
-		p.Close(r.target)
+	if m.keep || len(m.propagation) > 0 {
+		r.reopen(m)
 	}
 	p.Fchdir(r.root)
+}
+
+// reopen opens a mount that mount(2) has made, for what is left to do with it.
+func (r *Rootfs) reopen(m *mount) {
+	p := r.p
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY, Resolve: inRoot}
+	if m.strict() {
+		how.Resolve = noLinks
+	}
+	m.fd = p.Openat2(r.root, m.dest, how)
+	r.propagate(m, m.fd)
+	if m.fresh() {
+		r.fresh = append(r.fresh, freshMount{m.dest, m.fd})
+	}
+	if !m.keep {
+		p.Close(m.fd)
+	}
 }
 
 // flags are the MS_* for mount(2).

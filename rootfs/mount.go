@@ -89,6 +89,9 @@ func (m *mount) chooseFamily() error {
 	case m.fstype == "cgroup" || m.fstype == "cgroup2":
 		m.family = familyCgroup
 	}
+	if m.family == familyFS && m.dest == "" && m.long() {
+		return &diag.Error{Field: m.field + ".options", Err: errors.New("are too long for a mount on /")}
+	}
 	if m.copyUp && m.fstype != "tmpfs" {
 		return &diag.Error{Field: m.field, Op: "option", Path: "tmpcopyup", Err: errors.New("is for mounts of type tmpfs only")}
 	}

@@ -258,6 +258,44 @@ func TestRootAsDestination(t *testing.T) {
 	c.want(t, "text of the host\n/bin /dev /file")
 }
 
+// The mounts that later steps work on may have long options as well.
+func TestLongAnchors(t *testing.T) {
+	c := tiny(t, "stat -c %t:%T /dev/null /dev/console; cat /proc/timer_list; touch /dev/x /t/x; cat /dev/d/file", devpts,
+		bind(source(t), "/dev/d"), specs.Mount{Destination: "/t", Type: "tmpfs", Options: []string{"ro"}})
+	c.console = true
+	for i := range c.in.Config.Mounts {
+		if m := &c.in.Config.Mounts[i]; m.Type != "bind" {
+			m.Source = strings.Repeat("x", 300)
+		}
+	}
+	c.in.Config.Linux = &specs.Linux{MaskedPaths: []string{"/proc/timer_list"}, ReadonlyPaths: []string{"/proc/sys"}}
+	c.want(t, "1:3\n88:0\ntouch: /t/x: Read-only file system\ntext of the host")
+}
+
+// A tmpfs for a root, filled by binds.
+func TestTmpfsRoot(t *testing.T) {
+	c := tiny(t, "echo /*; cat /proc/timer_list; touch /x")
+	bin := bind(c.root("bin"), "/bin", "ro")
+	c.in.Config.Mounts = append([]specs.Mount{{Destination: "/", Type: "tmpfs", Source: "tmpfs", Options: []string{"mode=755"}}, bin}, c.in.Config.Mounts...)
+	c.in.Config.Root.Readonly = true
+	c.in.Config.Linux = &specs.Linux{MaskedPaths: []string{"/proc/timer_list", "/proc/acpi"}}
+	c.want(t, "/bin /dev /proc\ntouch: /x: Read-only file system")
+}
+
+// A root that is the host's own, as in toolboxes; its mounts come along.
+func TestHostRoot(t *testing.T) {
+	c := tiny(t, "test -e "+busybox+" && stat -f -c %t /proc && grep -c ' /dev tmpfs' /proc/self/mounts; grep -c . /proc/self/mounts")
+	c.in.Config.Root.Path = "/"
+	c.in.Config.Mounts[1].Source = "mine"
+	out, err := c.run(t)
+	if err != nil || !strings.HasPrefix(out, "9fa0\n") {
+		t.Errorf("%s, %v", out, err)
+	}
+	c = tiny(t, "test -e /host/etc/passwd && echo ok; grep -c '/host.*/host' /proc/self/mounts",
+		specs.Mount{Destination: "/host", Source: "/", Options: []string{"rbind", "rslave", "ro"}})
+	c.want(t, "ok\n0")
+}
+
 // Mountpoints that are missing are made inside the root, wherever its links lead.
 func TestLinksStayInside(t *testing.T) {
 	src := source(t)

@@ -157,3 +157,42 @@ func TestRequires(t *testing.T) {
 		}
 	}
 }
+
+// TestGoldenFamilies has a listing for each way in which mounts are made.
+func TestGoldenFamilies(t *testing.T) {
+	fs := func(dest, fstype string, options ...string) specs.Mount {
+		return specs.Mount{Destination: dest, Type: fstype, Source: fstype, Options: options}
+	}
+	for name, change := range map[string]func(c *container){
+		"binds": func(c *container) {
+			src := c.in.Bundle + "/src"
+			write(t, src+"/file", "")
+			symlink(t, "file", src+"/link")
+			c.in.Config.Mounts = append(c.in.Config.Mounts,
+				bind(src, "/a/b", "ro"), bind(src+"/file", "/a/f", "rprivate"), bind(src, "/dev/d", "nosuid", "rro", "rslave"),
+				bind(src+"/link", "/l", "copy-symlink"), specs.Mount{Destination: "/a/b", Options: []string{"remount", "bind", "noexec"}})
+		},
+		"tmpfs": func(c *container) {
+			c.in.Config.Mounts = append(c.in.Config.Mounts, fs("/t", "tmpfs"), fs("/r", "tmpfs", "ro", "mode=700", "tmpcopyup"), fs("/x", "ext4", "ro", "sync", "data=ordered"))
+		},
+		"userns": func(c *container) {
+			c.in.Userns = true
+			c.in.Config.Mounts = append(c.in.Config.Mounts, bind(c.in.Bundle, "/a"))
+			c.in.Config.Linux = &specs.Linux{Devices: []specs.LinuxDevice{device("/dev/fuse", "c", 10, 229)}}
+		},
+		"shared": func(c *container) {
+			c.in.Config.Mounts = append(c.in.Config.Mounts, bind(c.in.Bundle, "/a", "rshared"))
+			c.in.Config.Linux = &specs.Linux{RootfsPropagation: "rshared"}
+		},
+		"devices": func(c *container) {
+			c.in.Config.Mounts = c.in.Config.Mounts[:1]
+			c.in.Config.Linux = &specs.Linux{Devices: []specs.LinuxDevice{device("/dev/fuse", "c", 10, 229), device("/opt/p", "p", 0, 0)}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := tiny(t, "")
+			change(c)
+			golden(t, name+".txt", c)
+		})
+	}
+}
