@@ -30,6 +30,7 @@ type birth struct {
 	id         string
 	options    *CreateOptions
 	gate       gateKind
+	rootless   bool // missing rights are to be expected
 	detached   bool // nobody waits for the process in the foreground
 
 	bundle string
@@ -55,7 +56,7 @@ func (r *Runtime) newBirth(id string, o *CreateOptions, gate gateKind, detached 
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
-	b := &birth{runtime: r, id: id, options: o, gate: gate, detached: detached}
+	b := &birth{runtime: r, id: id, options: o, gate: gate, rootless: r.rootless(), detached: detached}
 	for _, step := range []func() error{b.load, b.nameCgroup, b.planNamespaces, b.planRootfs, b.planProcess} {
 		if err := step(); err != nil {
 			b.close()

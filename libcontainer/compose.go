@@ -17,7 +17,7 @@ import (
 func (b *birth) compose(gate nsenter.FD) {
 	p := b.program
 	p.At("")
-	if !b.runtime.rootless() {
+	if !b.rootless {
 		p.Prctl(unix.PR_SET_DUMPABLE, 0) // nobody may ptrace(2) what we are (CVE-2016-9962)
 	}
 	b.entry.Emit(p)

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ociruntime/internal/diag"
+	"ociruntime/internal/sys"
 )
 
 // mapUser writes the id mappings of the stage's user namespace,
@@ -103,7 +104,8 @@ func writeProc(pid int, file, value string) error {
 // inUserNamespace reports whether the caller is in a user namespace other than
 // the first, whose map covers all ids.
 func inUserNamespace() bool {
-	text, err := os.ReadFile("/proc/self/uid_map")
+	var buf [128]byte
+	text, err := sys.ReadSmall("/proc/self/uid_map", buf[:])
 	f := strings.Fields(string(text))
 	return err == nil && !(len(f) == 3 && f[0] == "0" && f[1] == "0" && f[2] == "4294967295")
 }

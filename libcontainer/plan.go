@@ -82,7 +82,7 @@ func (b *birth) nameCgroup() error {
 		return err
 	}
 	defer host.Close()
-	b.group, err = host.New(b.id, b.linux().CgroupsPath, cgroups.Options{Lenient: b.runtime.rootless()})
+	b.group, err = host.New(b.id, b.linux().CgroupsPath, cgroups.Options{Lenient: b.rootless})
 	if err != nil {
 		return err
 	}
