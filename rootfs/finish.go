@@ -37,11 +37,29 @@ func (r *Rootfs) Finish(p *nsenter.Program) {
 		p.At("root.readonly")
 		p.MountSetattr(r.root, "", 0, readonly)
 	}
-	if c, _ := rootPropagation(r.in.Config.Linux.RootfsPropagation); c.kind != 0 {
-		p.At("linux.rootfsPropagation")
-		p.MountSetattr(r.root, "", recursively(c.recursive), unix.MountAttr{Propagation: c.kind})
-	}
+	r.propagateRoot()
 	p.Close(r.root)
+}
+
+// propagateRoot records linux.rootfsPropagation. It comes last: a mount made
+// below a shared root would show on the host. An r-form reaches all mounts, so
+// those with an option of their own get it again.
+func (r *Rootfs) propagateRoot() {
+	c, _ := rootPropagation(r.in.Config.Linux.RootfsPropagation)
+	if c.kind == 0 {
+		return
+	}
+	p := r.p
+	p.At("linux.rootfsPropagation")
+	p.MountSetattr(r.root, "", recursively(c.recursive), unix.MountAttr{Propagation: c.kind})
+	for i := range r.mounts {
+		if m := &r.mounts[i]; c.recursive && len(m.propagation) > 0 {
+			p.At(m.field)
+			p.Into(r.target)
+			r.propagate(m, p.Openat2(r.root, m.dest, unix.OpenHow{Flags: unix.O_PATH, Resolve: inRoot}))
+			p.Close(r.target)
+		}
+	}
 }
 
 // requireProc checks that /proc is where the container will look for it. Who
