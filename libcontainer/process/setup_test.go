@@ -99,11 +99,12 @@ func newUser(t *testing.T) options {
 func TestCapabilitiesUnavailable(t *testing.T) {
 	needsRoot(t)
 	h := HostFacts()
-	h.Bounding &^= mask(unix.CAP_SYS_RESOURCE) // even where there is one
+	h.Bounding &^= mask(unix.CAP_SYS_RESOURCE) // also where there is one, see lack
+	lack := options{early: func(p *nsenter.Program) { p.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_SYS_RESOURCE) }}
 	names := []string{"CAP_KILL", "CAP_SYS_RESOURCE", "CAP_BOGUS", "cap_chown"}
 	in := Input{Process: minimal("grep", "CapPrm", "/proc/self/status"), Host: h}
 	in.Process.Capabilities = &specs.LinuxCapabilities{Bounding: names, Effective: names, Permitted: names}
-	got := start(t, in, options{})
+	got := start(t, in, lack)
 	if want := "CapPrm:\t0000000000000020\n"; got.err != nil || got.out != want {
 		t.Errorf("got %q, %v, want %q", got.out, got.err, want)
 	}
