@@ -86,17 +86,17 @@ save_state() {
   }
 }
 
-# wait_ready PID CONSOLE: wait until the agent reports on the console.
+# wait_ready PID CONSOLE: wait until the agent reports on the console, where the login shell's prompt may come first.
 wait_ready() {
   local deadline=$((SECONDS + 600))
-  until grep -aq '^vm-agent: ready' "$2" 2>/dev/null; do
+  until grep -aq 'vm-agent: ready' "$2" 2>/dev/null; do
     if ! kill -0 "$1" 2>/dev/null || [ $SECONDS -gt $deadline ]; then
       cat "$2" >&2
       die 125 "the guest did not come up"
     fi
     sleep 0.5
   done
-  grep -a '^vm-agent:' "$2" >&2
+  grep -ao 'vm-agent:.*' "$2" >&2
 }
 
 # open_guest: everything up to starting QEMU. Sets machine and work, and opens fd 8, the way to the agent.
