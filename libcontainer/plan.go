@@ -4,6 +4,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -36,6 +37,9 @@ func (b *birth) load() (err error) {
 		if err := checkConsole(b.hasTerminal(), b.detached, b.options.ConsoleSocket); err != nil {
 			return err
 		}
+	}
+	if n := b.options.ListenFDs; n > 0 && b.config.Process != nil {
+		b.config.Process.Env = append(b.config.Process.Env, "LISTEN_FDS="+strconv.Itoa(n), "LISTEN_PID=1")
 	}
 	b.runtime.Log.Debugf("bundle %s: config.json of %d bytes", b.bundle, len(b.raw))
 	return spec.Validate(b.config, spec.Host{

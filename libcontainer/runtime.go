@@ -49,6 +49,7 @@ type CreateOptions struct {
 	NoPivot       bool   // move the root over "/" instead of pivot_root(2)
 	NoNewKeyring  bool   // stay in the caller's session keyring
 	PreserveFDs   int    // keep descriptors 3 to 3+PreserveFDs-1 for the process
+	ListenFDs     int    // the first of these are sockets that the process is told of, sd_listen_fds(3)
 }
 
 // RunOptions are those of `run`.

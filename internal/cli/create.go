@@ -63,10 +63,22 @@ func (c *call) createOptions() (*libcontainer.Runtime, libcontainer.CreateOption
 		return nil, o, err
 	}
 	o.PreserveFDs, err = c.preserved()
+	o.ListenFDs = listening()
+	o.PreserveFDs += o.ListenFDs
 	return r, o, err
 }
 
-// preserved is --preserve-fds, plus what systemd passes by socket activation.
+// listening is how many sockets systemd's socket activation has passed to us,
+// and not to a parent whose environment we have inherited, sd_listen_fds(3).
+func listening() int {
+	n, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))
+	if err != nil || n < 0 || os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
+		return 0
+	}
+	return n
+}
+
+// preserved is --preserve-fds.
 func (c *call) preserved() (int, error) {
 	n, err := strconv.Atoi(c.flags.text("preserve-fds"))
 	if err != nil || n < 0 {
