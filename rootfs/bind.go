@@ -33,9 +33,15 @@ func (m *mount) openTreeFlags() uint {
 // mountBind records the attributes of a source's copy and its place.
 func (r *Rootfs) mountBind(m *mount) {
 	p := r.p
-	r.setAttributes(m, m.fd)
+	t := target{m.fd, m.file, m.had}
+	if !r.classic {
+		r.setAttributes(m, t)
+	}
 	at := r.place(m, m.file, nil)
 	r.mountOn(m.fd, m, at)
+	if r.classic {
+		r.setAttributes(m, t)
+	}
 	if m.dest != "" && !m.keep {
 		p.Close(m.fd)
 	}
@@ -44,9 +50,8 @@ func (r *Rootfs) mountBind(m *mount) {
 // setAttributes sets and clears only what the options name: in a user
 // namespace the kernel locks the flags that a mount came with, and a call that
 // repeats or forgets one of them is refused (mount_setattr(2)).
-func (r *Rootfs) setAttributes(m *mount, fd nsenter.FD) {
-	p := r.p
-	tree, own := m.treeAttributes(), m.own
+func (r *Rootfs) setAttributes(m *mount, t target) {
+	tree, own := r.treeAttributes(m), m.own
 	single := len(m.propagation) == 1
 	var treeKind, ownKind uint64
 	if single && m.propagation[0].recursive {
@@ -54,35 +59,38 @@ func (r *Rootfs) setAttributes(m *mount, fd nsenter.FD) {
 	} else if single {
 		ownKind = m.propagation[0].kind
 	}
-	p.At(m.field + ".options")
+	r.p.At(m.field + ".options")
+	if r.classic && r.sent() {
+		r.change(t, true, unix.MountAttr{Propagation: unix.MS_SLAVE}) // see takeTree
+	}
 	if !tree.empty() || treeKind != 0 {
 		// What the whole tree gets need not be said again for its top.
 		if m.recursive && own.within(tree) {
 			own = attributes{}
 		}
-		p.MountSetattr(fd, "", unix.AT_RECURSIVE, unix.MountAttr{Attr_set: tree.set, Attr_clr: tree.clear, Propagation: treeKind})
+		r.change(t, true, unix.MountAttr{Attr_set: tree.set, Attr_clr: tree.clear, Propagation: treeKind})
 	}
 	if !own.empty() || ownKind != 0 {
-		p.MountSetattr(fd, "", 0, unix.MountAttr{Attr_set: own.set, Attr_clr: own.clear, Propagation: ownKind})
+		r.change(t, false, unix.MountAttr{Attr_set: own.set, Attr_clr: own.clear, Propagation: ownKind})
 	}
 	if !single {
-		r.propagate(m, fd)
+		r.propagate(m, t)
 	}
 }
 
 // treeAttributes is m.tree, with what a recursive bind of /sys needs: "ro" is to cover the
 // cgroup file systems below it as well, which the host leaves writable
 // (CVE-2023-25809).
-func (m *mount) treeAttributes() attributes {
+func (r *Rootfs) treeAttributes(m *mount) attributes {
 	a := m.tree
-	if m.family == familyBind && m.recursive && m.dest == "sys" {
+	if m.family == familyBind && m.recursive && m.dest == "sys" && !r.classic {
 		a.set |= m.own.set & unix.MOUNT_ATTR_RDONLY
 	}
 	return a
 }
 
 func (a attributes) within(b attributes) bool {
-	return a.set&^b.set == 0 && a.clear&^b.clear == 0
+	return a.set&^b.set == 0 && a.clear&^b.clear == 0 && a.clear&^a.set&b.set == 0
 }
 
 // remount records a change of the mount that is at the destination.
@@ -103,7 +111,7 @@ func (r *Rootfs) remount(m *mount) {
 		p.FsconfigReconfigure(fs)
 		p.Close(fs)
 	}
-	r.setAttributes(m, fd)
+	r.setAttributes(m, target{fd, false, m.had})
 	if m.dest != "" {
 		p.Close(fd)
 	}

@@ -19,8 +19,15 @@ func (r *Rootfs) mountCgroup(m *mount) {
 	p.At(m.field)
 	p.Into(r.mounted)
 	tree := p.OpenTree(nsenter.AtCWD, r.in.Cgroup.Unified, unix.OPEN_TREE_CLONE)
-	r.ifCgroup(func() { r.setAttributes(m, tree) }, func() { r.makeEmpty(tree) })
-	r.mountOn(tree, m, at)
+	set := func() { r.setAttributes(m, target{tree, false, hierarchyAttributes}) }
+	if r.classic {
+		r.ifCgroup(nil, func() { r.makeEmpty(tree) })
+		r.mountOn(tree, m, at)
+		set()
+	} else {
+		r.ifCgroup(set, func() { r.makeEmpty(tree) })
+		r.mountOn(tree, m, at)
+	}
 	p.Close(tree)
 }
 
@@ -43,33 +50,39 @@ func (r *Rootfs) mountCgroupV1(m *mount) {
 	p.FsconfigCreate(fs)
 	top := p.Register()
 	p.Into(top)
-	p.Fsmount(fs, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	p.Fsmount(fs, hierarchyAttributes)
 	p.Close(fs)
 	r.mountOn(top, m, r.place(m, false, nil))
 	p.At(m.field)
 	for _, h := range r.in.Cgroup.V1 {
-		r.addHierarchy(top, h.Name, h.Dir)
+		r.addHierarchy(m, top, h.Name, h.Dir)
 		for _, link := range h.Links {
 			p.Symlinkat(h.Name, top, link)
 		}
 	}
 	if r.in.Cgroup.Unified != "" {
-		r.addHierarchy(top, "unified", r.in.Cgroup.Unified)
+		r.addHierarchy(m, top, "unified", r.in.Cgroup.Unified)
 	}
 	if !m.own.empty() {
-		p.MountSetattr(top, "", unix.AT_RECURSIVE, unix.MountAttr{Attr_set: m.own.set, Attr_clr: m.own.clear})
+		r.change(target{top, false, hierarchyAttributes}, true, unix.MountAttr{Attr_set: m.own.set, Attr_clr: m.own.clear})
 	}
-	r.propagate(m, top)
+	r.propagate(m, target{fd: top})
 	p.Close(top)
 }
 
-func (r *Rootfs) addHierarchy(top nsenter.FD, name, dir string) {
+// hierarchyAttributes are those that hosts mount cgroups with.
+const hierarchyAttributes = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC
+
+func (r *Rootfs) addHierarchy(m *mount, top nsenter.FD, name, dir string) {
 	p := r.p
 	p.Into(r.mounted)
 	tree := p.OpenTree(nsenter.AtCWD, dir, unix.OPEN_TREE_CLONE)
 	r.ifCgroup(func() {
 		p.Mkdirat(top, name, 0o755)
 		p.MoveMount(tree, "", top, name)
+		if r.classic && !m.own.empty() {
+			r.change(target{tree, false, hierarchyAttributes}, false, unix.MountAttr{Attr_set: m.own.set, Attr_clr: m.own.clear})
+		}
 		p.Close(tree)
 	}, nil)
 }

@@ -25,7 +25,7 @@ func (r *Rootfs) Finish(p *nsenter.Program) {
 		m := &r.mounts[i]
 		if m.late() {
 			p.At(m.field)
-			p.MountSetattr(m.fd, "", 0, readonly)
+			r.change(target{m.fd, false, m.attributes()}, false, readonly)
 		}
 	}
 	for i := range r.mounts {
@@ -35,7 +35,7 @@ func (r *Rootfs) Finish(p *nsenter.Program) {
 	}
 	if r.in.Config.Root.Readonly {
 		p.At("root.readonly")
-		p.MountSetattr(r.root, "", 0, readonly)
+		r.change(target{r.root, false, r.had}, false, readonly)
 	}
 	r.propagateRoot()
 	p.Close(r.root)
@@ -51,12 +51,13 @@ func (r *Rootfs) propagateRoot() {
 	}
 	p := r.p
 	p.At("linux.rootfsPropagation")
-	p.MountSetattr(r.root, "", recursively(c.recursive), unix.MountAttr{Propagation: c.kind})
+	r.change(target{fd: r.root}, c.recursive, unix.MountAttr{Propagation: c.kind})
 	for i := range r.mounts {
 		if m := &r.mounts[i]; c.recursive && len(m.propagation) > 0 {
 			p.At(m.field)
 			p.Into(r.target)
-			r.propagate(m, p.Openat2(r.root, m.dest, unix.OpenHow{Flags: unix.O_PATH, Resolve: inRoot}))
+			fd := p.Openat2(r.root, m.dest, unix.OpenHow{Flags: unix.O_PATH, Resolve: inRoot})
+			r.propagate(m, target{fd: fd, file: m.file})
 			p.Close(r.target)
 		}
 	}
@@ -93,12 +94,13 @@ func (r *Rootfs) readonlyPaths() {
 	for i, path := range r.in.Config.Linux.ReadonlyPaths {
 		p.At("linux.readonlyPaths[" + strconv.Itoa(i) + "]")
 		if proc, name, ok := r.procEntry(path); ok {
-			r.makeReadonly(proc, name, unix.AT_SYMLINK_NOFOLLOW, proc, name)
+			at := place{dir: proc, name: name}
+			r.makeReadonly(path, at, at)
 			continue
 		}
 		fd := r.openPath(path)
 		p.IfOK(func() {
-			r.makeReadonly(fd, "", unix.AT_EMPTY_PATH, fd, "")
+			r.makeReadonly(path, place{dir: fd}, place{dir: fd})
 			p.Close(fd)
 		}, unix.ENOENT, unix.ENOTDIR)
 	}
@@ -122,15 +124,36 @@ func (r *Rootfs) procEntry(path string) (proc nsenter.FD, name string, ok bool) 
 }
 
 // makeReadonly records a read-only copy of the mount at from, placed on to.
-func (r *Rootfs) makeReadonly(from nsenter.FD, path string, flags uint, to nsenter.FD, name string) {
+func (r *Rootfs) makeReadonly(path string, from, to place) {
 	p := r.p
+	flags := uint(unix.OPEN_TREE_CLONE | unix.AT_RECURSIVE | unix.AT_SYMLINK_NOFOLLOW)
+	if from.name == "" {
+		flags |= unix.AT_EMPTY_PATH
+	}
 	p.Into(r.mounted)
-	tree := p.OpenTree(from, path, flags|unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE)
+	tree := p.OpenTree(from.dir, from.name, flags)
 	p.IfOK(func() {
-		p.MountSetattr(tree, "", unix.AT_RECURSIVE, unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
-		p.MoveMount(tree, "", to, name)
+		readonly := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+		if !r.classic {
+			r.change(target{fd: tree}, true, readonly)
+		}
+		p.MoveMount(tree, "", to.dir, to.name)
+		if r.classic {
+			// For a file and a directory alike, by the link in /proc.
+			r.change(target{tree, true, r.attributesAt(path)}, false, readonly)
+		}
 		p.Close(tree)
 	}, unix.ENOENT)
+}
+
+// attributesAt are those of the mount of ours that path is on.
+func (r *Rootfs) attributesAt(path string) uint64 {
+	for i := len(r.mounts) - 1; i >= 0; i-- {
+		if m := &r.mounts[i]; below(relative(path), m.dest) && m.family != familyRemount {
+			return m.had&^m.own.clear | m.own.set
+		}
+	}
+	return r.had
 }
 
 // maskedPaths records the null device over each file and an empty read-only

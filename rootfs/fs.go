@@ -24,8 +24,13 @@ func (r *Rootfs) mountFS(m *mount) {
 	if m.copyUp {
 		r.askCopyUp(m, at, mounted)
 	}
-	r.propagate(m, mounted)
+	if !r.classic {
+		r.propagate(m, target{fd: mounted})
+	}
 	r.mountOn(mounted, m, at)
+	if r.classic {
+		r.propagate(m, target{fd: mounted})
+	}
 	p.Close(r.context)
 	switch {
 	case m.keep:
@@ -123,11 +128,11 @@ func (r *Rootfs) label(m *mount) string {
 	return r.in.Config.Linux.MountLabel
 }
 
-// propagate records the propagation options of a mount that is still detached.
-func (r *Rootfs) propagate(m *mount, fd nsenter.FD) {
+// propagate records the propagation options of a mount.
+func (r *Rootfs) propagate(m *mount, t target) {
 	for _, c := range m.propagation {
 		r.p.At(m.field)
-		r.p.MountSetattr(fd, "", recursively(c.recursive), unix.MountAttr{Propagation: c.kind})
+		r.change(t, c.recursive, unix.MountAttr{Propagation: c.kind})
 	}
 }
 
@@ -182,7 +187,7 @@ func (r *Rootfs) reopen(m *mount) {
 		how.Resolve = noLinks
 	}
 	m.fd = p.Openat2(r.root, m.dest, how)
-	r.propagate(m, m.fd)
+	r.propagate(m, target{fd: m.fd})
 	if m.fresh() {
 		r.fresh = append(r.fresh, freshMount{m.dest, m.fd})
 	}
@@ -193,21 +198,7 @@ func (r *Rootfs) reopen(m *mount) {
 
 // flags are the MS_* for mount(2).
 func (m *mount) flags() uintptr {
-	var flags uintptr
-	set := m.own.set | m.tree.set
-	for _, f := range []struct {
-		attribute uint64
-		flag      uintptr
-	}{
-		{unix.MOUNT_ATTR_RDONLY, unix.MS_RDONLY}, {unix.MOUNT_ATTR_NOSUID, unix.MS_NOSUID},
-		{unix.MOUNT_ATTR_NODEV, unix.MS_NODEV}, {unix.MOUNT_ATTR_NOEXEC, unix.MS_NOEXEC},
-		{unix.MOUNT_ATTR_NODIRATIME, unix.MS_NODIRATIME}, {unix.MOUNT_ATTR_NOATIME, unix.MS_NOATIME},
-		{unix.MOUNT_ATTR_STRICTATIME, unix.MS_STRICTATIME}, {unix.MOUNT_ATTR_NOSYMFOLLOW, unix.MS_NOSYMFOLLOW},
-	} {
-		if set&f.attribute != 0 {
-			flags |= f.flag
-		}
-	}
+	flags := mountFlags(m.own.set | m.tree.set)
 	for _, o := range m.super {
 		switch o.key {
 		case "sync":

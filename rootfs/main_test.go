@@ -120,6 +120,7 @@ type container struct {
 	script    string
 	console   bool
 	dropMknod bool
+	classic   bool // as on a kernel without mount_setattr(2)
 	sysctl    string
 	hook      func(pid int) // where createContainer hooks run
 }
@@ -132,7 +133,7 @@ func (c *container) run(t *testing.T) (string, error) {
 	t.Helper()
 	needRoot(t)
 	c.in.MountNS = true
-	r, err := New(c.in)
+	r, err := newRootfs(c.in, c.classic)
 	if err != nil {
 		return "", err
 	}
@@ -197,6 +198,9 @@ func (c *container) record(r *Rootfs) *nsenter.Program {
 		p.Wait()
 		p.Setresgid(0)
 		p.Setresuid(0)
+	}
+	if c.classic {
+		p.Seccomp(withoutMountSetattr(), 0)
 	}
 	if c.dropMknod {
 		p.Capset(^uint64(1<<unix.CAP_MKNOD)&allCaps(), ^uint64(1<<unix.CAP_MKNOD)&allCaps(), 0)

@@ -34,6 +34,7 @@ type mount struct {
 	source string // familyBind: absolute path on the host. familyLink: its target
 	file   bool   // familyBind: the source is no directory
 	keep   bool   // later steps need the mount's descriptor
+	had    uint64 // familyBind, old kernels: attributes of the source
 	options
 
 	fd nsenter.FD // familyBind: the detached copy of the source. keep: the mount
@@ -69,6 +70,10 @@ func (r *Rootfs) newMount(i int) (mount, error) {
 	}
 	if err == nil {
 		err = m.checkProc()
+	}
+	if err == nil && r.classic {
+		m.had = attributesOf(m.source)
+		err = m.checkClassic()
 	}
 	return m, err
 }

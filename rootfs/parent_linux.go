@@ -111,7 +111,8 @@ func takeTree(path string, flags uint) (int, error) {
 		return -1, err
 	}
 	slave := &unix.MountAttr{Propagation: unix.MS_SLAVE}
-	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, slave); err != nil {
+	err = unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, slave)
+	if err != nil && err != unix.ENOSYS { // the stage does it on old kernels
 		unix.Close(fd)
 		return -1, err
 	}

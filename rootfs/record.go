@@ -81,6 +81,9 @@ func (r *Rootfs) attachRoot() {
 		// reach it.
 		p.MoveMount(r.root, "", nsenter.AtCWD, r.path)
 		p.IfErr(func() { p.MoveMount(r.root, "", nsenter.AtCWD, "/") }, unix.EACCES)
+		if r.classic {
+			r.change(target{fd: r.root}, true, unix.MountAttr{Propagation: unix.MS_SLAVE}) // see takeTree
+		}
 		return
 	}
 	r.root = p.OpenTree(nsenter.AtCWD, r.path, unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE)

@@ -74,6 +74,8 @@ type Rootfs struct {
 	core   bool // the host has /proc/kcore
 
 	covered []string // NoPivot: host paths to unmount first
+	classic bool     // the kernel has no mount_setattr(2)
+	had     uint64   // classic: attributes of the root's mount
 
 	p     *nsenter.Program
 	root  nsenter.FD // the container's root mount
@@ -83,8 +85,10 @@ type Rootfs struct {
 
 // New checks what can be checked before anything is made. Its errors carry the
 // field of config.json.
-func New(in Input) (*Rootfs, error) {
-	r := &Rootfs{in: in}
+func New(in Input) (*Rootfs, error) { return newRootfs(in, oldKernel()) }
+
+func newRootfs(in Input, classic bool) (*Rootfs, error) {
+	r := &Rootfs{in: in, classic: classic}
 	if in.Config.Root == nil || in.Config.Root.Path == "" {
 		return nil, &diag.Error{Field: "root.path", Err: errRequired}
 	}
@@ -136,6 +140,9 @@ func (r *Rootfs) openRootPath() error {
 		return &diag.Error{Field: "root.path", Op: "readlink", Path: path, Err: err}
 	}
 	r.path = string(buf[:n])
+	if r.classic {
+		r.had = attributesOf(r.path)
+	}
 	return nil
 }
 
