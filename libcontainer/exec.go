@@ -26,6 +26,8 @@ type execution struct {
 	join    *cgroups.Join
 	program *nsenter.Program
 	stage   *nsenter.Stage
+
+	foreground *foreground // nil if detached
 }
 
 // Exec runs another process in container id. In the foreground it returns the
@@ -46,6 +48,11 @@ func (r *Runtime) Exec(id string, o ExecOptions) (code int, err error) {
 	if err := x.prepare(); err != nil {
 		return 0, err
 	}
+	if !o.Detach {
+		if x.foreground, err = newForeground(nil); err != nil {
+			return 0, err
+		}
+	}
 	if err := x.begin(); err != nil {
 		if x.stage != nil {
 			reapFailed(x.stage)
@@ -55,9 +62,9 @@ func (r *Runtime) Exec(id string, o ExecOptions) (code int, err error) {
 	if o.Detach {
 		return 0, nil
 	}
-	f := newForeground(x.terminal)
 	defer x.terminal.restore()
-	return f.supervise(x.stage), nil
+	x.foreground.terminal = x.terminal
+	return x.foreground.supervise(x.stage), nil
 }
 
 // prepare decides everything, and records the Program.

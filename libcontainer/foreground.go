@@ -1,11 +1,10 @@
 package libcontainer
 
 import (
-	"os"
-	"os/signal"
-
 	"golang.org/x/sys/unix"
 
+	"ociruntime/internal/diag"
+	"ociruntime/internal/sys"
 	"ociruntime/nsenter"
 )
 
@@ -20,58 +19,64 @@ func exitCode(status unix.WaitStatus) int {
 // foreground waits for a process of a container as if it were a child in the
 // foreground: signals go to it, a resized terminal is passed on.
 type foreground struct {
-	signals  chan os.Signal
+	signals  int       // each byte that can be read is a signal we got
 	terminal *terminal // nil without one
 }
 
 // newForeground begins to catch signals; those that arrive before supervise
 // are kept for it.
-func newForeground(t *terminal) *foreground {
-	f := &foreground{signals: make(chan os.Signal, 128), terminal: t}
-	signal.Notify(f.signals)
-	return f
+func newForeground(t *terminal) (*foreground, error) {
+	signals, err := sys.Catch()
+	if err != nil {
+		return nil, &diag.Error{Op: "catch signals", Err: err}
+	}
+	return &foreground{signals, t}, nil
 }
 
 // supervise waits for the process and returns its exit code. Orphans that we
-// inherit as a subreaper are reaped on the way.
+// inherit as a subreaper are reaped on the way: every end of a child is a
+// SIGCHLD, too.
 func (f *foreground) supervise(s *nsenter.Stage) int {
 	f.terminal.resize()
-	ended := make(chan unix.WaitStatus, 1)
-	go func() { ended <- reapUntil(s.Pid) }()
 	for {
-		select {
-		case status := <-ended:
-			signal.Stop(f.signals)
+		if status, ended := reap(s.Pid); ended {
 			f.terminal.drain()
 			return exitCode(status)
-		case sig := <-f.signals:
-			f.pass(s, sig.(unix.Signal))
+		}
+		var received [64]byte
+		n, err := unix.Read(f.signals, received[:])
+		if err == unix.EAGAIN {
+			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(f.signals), Events: unix.POLLIN}}, -1) // EINTR: there is something to read
+		}
+		for i := range max(n, 0) {
+			f.pass(s, unix.Signal(received[i]))
 		}
 	}
 }
 
 // pass forwards a signal, except for those that are about ourselves.
 func (f *foreground) pass(s *nsenter.Stage, sig unix.Signal) {
-	switch sig {
-	case unix.SIGCHLD, unix.SIGURG: // ours; the Go runtime preempts with SIGURG
-	case unix.SIGWINCH:
-		if f.terminal != nil {
-			f.terminal.resize()
-			return
-		}
-		fallthrough
+	switch {
+	case sig == unix.SIGCHLD, sig == unix.SIGPIPE: // our children, our output
+	case sig == unix.SIGWINCH && f.terminal != nil:
+		f.terminal.resize()
 	default:
 		_ = unix.PidfdSendSignal(s.PidFD, sig, nil, 0) // it may have ended just now
 	}
 }
 
-// reapUntil waits for any child until it is pid.
-func reapUntil(pid int) unix.WaitStatus {
+// reap waits for all children that have ended, and tells whether pid is among
+// them.
+func reap(pid int) (status unix.WaitStatus, ended bool) {
 	for {
-		var status unix.WaitStatus
-		got, err := unix.Wait4(-1, &status, 0, nil)
-		if got == pid || err == unix.ECHILD {
-			return status
+		var other unix.WaitStatus
+		got, err := unix.Wait4(-1, &other, unix.WNOHANG, nil)
+		switch {
+		case got == pid:
+			status, ended = other, true
+		case err == unix.EINTR:
+		case got <= 0:
+			return status, ended
 		}
 	}
 }

@@ -24,11 +24,15 @@ func (r *Runtime) Run(id string, o RunOptions) (code int, err error) {
 	}
 	defer b.close()
 	defer b.terminal.restore()
-	var f *foreground
-	if !o.Detach {
-		f = newForeground(b.terminal)
+	if o.Detach {
+		return 0, b.run()
 	}
-	if err := b.run(); err != nil || o.Detach {
+	f, err := newForeground(b.terminal)
+	if err != nil {
+		b.undo()
+		return 0, err
+	}
+	if err := b.run(); err != nil {
 		return 0, err
 	}
 	b.unlock() // others may now act on the container, while we wait

@@ -1,0 +1,84 @@
+package sys
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// caughtPipe is the write end of the pipe of Catch, for the handler.
+var caughtPipe int32 = -1
+
+func handlers() (handler, restorer uintptr)
+
+// Flags of sigaction(2) that x/sys does not have.
+const (
+	saRestorer = 0x04000000
+	saOnStack  = 0x08000000
+	saRestart  = 0x10000000
+)
+
+// sigaction is the kernel's struct sigaction of amd64; that of arm64 is laid
+// out the same as far as it goes.
+type sigaction struct {
+	handler  uintptr
+	flags    uint64
+	restorer uintptr
+	mask     uint64
+}
+
+// Catch makes every signal that can be caught readable from a pipe, as one
+// byte each, and returns the pipe's read end. It is for the rest of the
+// process's life, and to be called once.
+//
+// os/signal does the same at the price of several thread switches per signal
+// that is asked for, which together take longer than starting a container.
+// Signals that the caller has us ignore (nohup(1)) stay ignored, and those that
+// tell of a crash, or that the Go runtime sends itself, stay with it.
+func Catch() (int, error) {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return -1, err
+	}
+	caughtPipe = int32(pipe[1])
+	action := sigaction{flags: saOnStack | saRestart}
+	if action.handler, action.restorer = handlers(); action.restorer != 0 {
+		action.flags |= saRestorer
+	}
+	for s := unix.Signal(1); s <= 64; s++ {
+		if !catchable(s) || ignored(s) {
+			continue
+		}
+		if err := rtSigaction(s, &action, nil); err != nil {
+			return -1, err
+		}
+	}
+	return pipe[0], nil
+}
+
+func catchable(s unix.Signal) bool {
+	switch s {
+	case unix.SIGKILL, unix.SIGSTOP:
+		return false // the kernel's
+	case unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGABRT, unix.SIGSYS:
+		return false // a crash of ours
+	case unix.SIGURG, unix.SIGPROF, 32, 33:
+		return false // the Go runtime's and the C library's
+	}
+	return true
+}
+
+func ignored(s unix.Signal) bool {
+	const ignore = 1 // SIG_IGN
+	var now sigaction
+	return rtSigaction(s, nil, &now) == nil && now.handler == ignore
+}
+
+func rtSigaction(s unix.Signal, set, get *sigaction) error {
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s),
+		uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(get)), unsafe.Sizeof(set.mask), 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
