@@ -1,10 +1,14 @@
 package diag
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Level is the importance of a log line, by logrus's names.
@@ -47,19 +51,95 @@ func (l *Logger) Error(err error) {
 	}
 }
 
-func (l *Logger) line(level Level, message string, _ error) {
-	now, message := time.Now().UTC().Format(time.RFC3339), Line(message)
+func (l *Logger) line(level Level, message string, err error) {
+	now, message := time.Now().UTC(), Line(message)
 	var b []byte
 	if l.JSON {
-		b = append(b, `{"level":"`+string(level)+`","msg":`...)
-		b = AppendJSONString(b, message)
-		b = append(b, `,"time":"`+now+"\"}\n"...)
+		b = appendJSONLine(b, now, level, message, err)
 	} else {
-		b = append(b, `time="`+now+`" level=`+string(level)+` msg=`...)
-		b = strconv.AppendQuote(b, message)
-		b = append(b, '\n')
+		b = appendTextLine(b, now, level, message)
 	}
 	_, _ = l.File.Write(b) // nowhere left to report it
+}
+
+// appendTextLine appends logrus's text format.
+func appendTextLine(b []byte, now time.Time, level Level, message string) []byte {
+	b = append(b, `time="`...)
+	b = now.AppendFormat(b, time.RFC3339)
+	b = append(b, `" level=`+string(level)+" msg="...)
+	if isPlain(message) {
+		b = append(b, message...)
+	} else {
+		b = strconv.AppendQuote(b, message)
+	}
+	return append(b, '\n')
+}
+
+// isPlain reports whether logrus writes s without quotes.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._/@^+", c) >= 0) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// appendJSONLine appends logrus's JSON format, and what programs would
+// otherwise have to find in the message: {"code","errno","field","hint",
+// "level","msg","op","path","time"}, each of the error's own only if it has one.
+func appendJSONLine(b []byte, now time.Time, level Level, message string, err error) []byte {
+	f := factsOf(err)
+	b = append(b, '{')
+	for _, member := range [...]struct{ name, value string }{
+		{"code", f.code},
+		{"errno", f.errno},
+		{"field", f.field},
+		{"hint", f.hint},
+		{"level", string(level)},
+		{"msg", message},
+		{"op", f.op},
+		{"path", f.path},
+		{"time", now.Format(time.RFC3339)},
+	} {
+		if member.value == "" && member.name != "msg" {
+			continue
+		}
+		if b[len(b)-1] != '{' {
+			b = append(b, ',')
+		}
+		b = append(b, `"`+member.name+`":`...)
+		b = AppendJSONString(b, member.value)
+	}
+	return append(b, "}\n"...)
+}
+
+// facts are the parts of an error and of those that it wraps.
+type facts struct{ code, errno, field, hint, op, path string }
+
+// factsOf takes from each part of err the outermost that there is. Of several
+// errors wrapped side by side it is the first that counts.
+func factsOf(err error) facts {
+	var f facts
+	if err == nil {
+		return f
+	}
+	f.code = string(CodeOf(err))
+	if errno := unix.Errno(0); errors.As(err, &errno) {
+		f.errno = unix.ErrnoName(errno)
+	}
+	for e := (*Error)(nil); errors.As(err, &e); err = e.Err {
+		for _, part := range [...]struct {
+			to   *string
+			from string
+		}{{&f.field, e.Field}, {&f.hint, e.Hint}, {&f.op, e.Op}, {&f.path, e.Path}} {
+			if *part.to == "" {
+				*part.to = part.from
+			}
+		}
+	}
+	return f
 }
 
 // AppendJSONString appends s, in quotes, as a JSON string, with invalid UTF-8 replaced.
