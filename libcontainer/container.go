@@ -74,6 +74,11 @@ func (r *Runtime) makeRoot() (int, error) {
 	if err := os.MkdirAll(r.Root, 0o700); err != nil {
 		return -1, &diag.Error{Op: "mkdir", Path: r.Root, Err: errors.Unwrap(err)}
 	}
+	// The sticky bit keeps those away who clean up what has not been used for
+	// hours: XDG_RUNTIME_DIR says so, and systemd-tmpfiles(8) obeys.
+	if err := unix.Chmod(r.Root, 0o700|unix.S_ISVTX); err != nil {
+		return -1, &diag.Error{Op: "chmod", Path: r.Root, Err: err}
+	}
 	return r.openRoot()
 }
 

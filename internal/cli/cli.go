@@ -2,9 +2,10 @@
 // options for one call of libcontainer. The command line is runc's, which is
 // what engines speak.
 //
-// A line without mistakes never reaches urfave/cli, which costs more to set up
-// than some verbs take to run; it words help, usage and mistakes, from the
-// same tables.
+// Flags are described in tables. The parser reads them as they are; the help
+// text is made of them by urfave/cli, but when the program is built (see
+// help.go), because to have that library in the binary costs each start of any
+// command a tenth of its time.
 package cli
 
 import (
@@ -13,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"ociruntime/internal/diag"
 	"ociruntime/libcontainer"
@@ -28,18 +28,20 @@ func (e exit) Error() string { return "exit status " + strconv.Itoa(int(e)) }
 // globals are the flags that stand before the verb.
 func globals() []flag {
 	return []flag{
-		{name: "root", kind: text, value: defaultRoot(), example: "DIR", usage: "directory that holds the state of the containers; on a tmpfs"},
-		{name: "log", kind: text, example: "FILE", usage: "append errors, warnings and debug lines to FILE instead of writing them to stderr"},
-		{name: "log-format", kind: text, value: "text", example: "FORMAT", usage: "format of log lines: text or json"},
-		{name: "debug", kind: boolean, value: "false", usage: "log what is being done"},
-		{name: "systemd-cgroup", kind: boolean, value: "false", usage: `have systemd make the cgroup; cgroupsPath is then "slice:prefix:name"`},
-		{name: "cgroup-manager", kind: text, example: "NAME", usage: "who makes cgroups: cgroupfs, systemd, or disabled for none"},
-		{name: "rootless", kind: text, value: "auto", example: "WORD", usage: "whether missing permission for cgroups is tolerated: true, false or auto"},
-		{name: "timeout", kind: text, value: "60s", example: "DURATION", usage: "how long to wait for anything that the configuration does not bound"},
+		{name: "root", kind: text, usage: "keep the state of containers below `DIR`, on a tmpfs" +
+			" (default: /run/runtime; $XDG_RUNTIME_DIR/runtime for users)"},
+		{name: "log", kind: text, usage: "append errors, warnings and debug lines to `FILE`; stderr then gets errors as bare text"},
+		{name: "log-format", kind: text, value: "text", usage: "write log lines as `FORMAT`: text or json"},
+		{name: "debug", kind: boolean, usage: "log what is being done"},
+		{name: "systemd-cgroup", kind: boolean, usage: `have systemd make the cgroup; cgroupsPath is then "slice:prefix:name"`},
+		{name: "cgroup-manager", kind: text, usage: "have cgroups made by `NAME`: cgroupfs, systemd, or disabled for none (default: cgroupfs)"},
+		{name: "rootless", kind: text, value: "auto", usage: "tolerate missing permission for cgroups if `WORD` is true; auto: for users"},
+		{name: "timeout", kind: duration, value: "60s", usage: "wait no longer than `DURATION` for anything that config.json does not bound"},
 	}
 }
 
-// find returns the command of this name, or nil.
+// find returns the command of this name, or nil. Only the one that is needed
+// is ever made.
 func find(name string) *command {
 	var c command
 	switch name {
@@ -65,13 +67,15 @@ func find(name string) *command {
 		c = resumeCommand()
 	case "spec":
 		c = specCommand()
+	case "help", "h":
+		c = helpCommand()
 	default:
 		return nil
 	}
 	return &c
 }
 
-// names lists all verbs, in the order of the help text.
+// names lists all verbs but help, in the order of the help text.
 func names() []string {
 	return []string{"create", "run", "start", "state", "list", "kill", "delete", "exec", "pause", "resume", "spec"}
 }
@@ -79,42 +83,79 @@ func names() []string {
 // Main runs the command line and returns the exit code.
 func Main(argv []string) int {
 	c, err := parse(argv, globals(), find)
-	if err != nil {
-		return usage(argv)
-	}
-	log, err := openLog(&c.global)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+	var logErr error
+	if c.log, logErr = openLog(&c.global); logErr != nil {
+		fmt.Fprintln(os.Stderr, diag.Line(logErr.Error()))
 		return 1
 	}
+	if err == nil {
+		err = c.perform()
+	}
+	return c.end(err)
+}
+
+// perform does what the command line asks for.
+func (c *call) perform() error {
+	switch {
+	case c.global.bool("version"):
+		return write("runtime version " + version() + "\n")
+	case c.command == nil || c.global.bool("help"):
+		return write(help(""))
+	case c.flags.bool("help"):
+		return write(help(c.command.name))
+	}
+	c.log.Debugf("%s: %s %q", release, c.command.name, c.args)
+	return c.command.run(c)
+}
+
+// end reports how the command went and returns the exit code.
+func (c *call) end(err error) int {
 	code := exit(0)
-	err = c.command.run(c.with(log))
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &code):
 		return int(code)
 	}
-	report(log, c.global.text("log") != "", err)
-	if c.command.name == "exec" {
-		return 255
+	m := (*mistake)(nil)
+	if errors.As(err, &m) && m.usage != "" {
+		_ = write(m.usage + "\n\n" + help(c.name())) // the mistake is what counts
+	}
+	c.report(err)
+	switch {
+	case m != nil:
+		return m.code
+	case c.command.failure != 0:
+		return c.command.failure
 	}
 	return 1
 }
 
 // report writes the error that ends the command: to the log, and for people
 // also to stderr.
-func report(log *diag.Logger, file bool, err error) {
-	log.Error(err)
-	if file {
+func (c *call) report(err error) {
+	c.log.Error(err)
+	if c.global.text("log") != "" {
 		fmt.Fprintln(os.Stderr, diag.Line(err.Error()))
 	}
 }
 
-// with gives the call its logger.
-func (c *call) with(log *diag.Logger) *call {
-	c.log = log
-	return c
+// name is the command's name, or "" if none was found.
+func (c *call) name() string {
+	if c.command == nil {
+		return ""
+	}
+	return c.command.name
+}
+
+// write prints text, and fails if it cannot: a command whose output is lost
+// has not done its work.
+func write[T string | []byte](text T) error {
+	_, err := os.Stdout.Write([]byte(text))
+	if err != nil {
+		return &diag.Error{Op: "write", Path: "stdout", Err: errors.Unwrap(err)}
+	}
+	return nil
 }
 
 // openLog opens the log file before anything can go wrong, in the caller's
@@ -139,16 +180,16 @@ func openLog(global *values) (*diag.Logger, error) {
 
 // runtime is the libcontainer.Runtime that the global flags describe.
 func (c *call) runtime() (*libcontainer.Runtime, error) {
-	root, err := filepath.Abs(c.global.text("root"))
-	if err != nil {
+	r := &libcontainer.Runtime{Root: c.global.text("root"), Timeout: c.global.duration("timeout"), Log: c.log}
+	if r.Root == "" {
+		r.Root = libcontainer.DefaultRoot()
+	}
+	var err error
+	if r.Root, err = filepath.Abs(r.Root); err != nil {
 		return nil, err
 	}
-	if root == "/" {
-		return nil, errors.New("Option --root argument should not be set to /")
-	}
-	r := &libcontainer.Runtime{Root: root, Log: c.log}
-	if r.Timeout, err = time.ParseDuration(c.global.text("timeout")); err != nil {
-		return nil, &diag.Error{Field: "--timeout", Err: err}
+	if r.Root == "/" {
+		return nil, errors.New("Option --root argument should not be set to /") //nolint:staticcheck // ST1005: runc's words
 	}
 	if r.CgroupManager, err = c.cgroupManager(); err != nil {
 		return nil, err
@@ -183,15 +224,4 @@ func rootless(word string) (libcontainer.Rootless, error) {
 		return libcontainer.RootlessTrue, nil
 	}
 	return libcontainer.RootlessFalse, nil
-}
-
-// defaultRoot is where the state is kept: below XDG_RUNTIME_DIR for who is not
-// root, or only in a user namespace of a user who is not.
-func defaultRoot() string {
-	const name = "runtime"
-	user := os.Getenv("USER")
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && (os.Geteuid() != 0 || user != "" && user != "root") {
-		return dir + "/" + name
-	}
-	return "/run/" + name
 }

@@ -1,27 +1,25 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
 
-	"ociruntime/internal/diag"
 	"ociruntime/libcontainer"
 )
 
 // createFlags are those that create and run share.
 func createFlags() []flag {
 	return []flag{
-		{name: "bundle", alias: "b", kind: text, example: "DIR", usage: "directory of the bundle (default: the working directory)"},
-		{name: "config", alias: "f", kind: text, example: "FILE", usage: "configuration to use instead of the bundle's config.json"},
-		{name: "console-socket", kind: text, example: "PATH", usage: "unix socket that receives the terminal's master"},
-		{name: "pidfd-socket", kind: text, example: "PATH", usage: "unix socket that receives a pidfd of the process"},
-		{name: "pid-file", kind: text, example: "FILE", usage: "file that receives the process id"},
-		{name: "no-pivot", kind: boolean, value: "false", usage: "move the root over / instead of pivot_root(2)"},
-		{name: "no-new-keyring", kind: boolean, value: "false", usage: "keep the caller's session keyring"},
-		{name: "preserve-fds", kind: text, value: "0", example: "N", usage: "pass N descriptors, from 3 on, to the process"},
-		{name: "plan", kind: boolean, value: "false", usage: "print the system calls that would set up the container, and do nothing"},
+		{name: "bundle", alias: "b", kind: text, usage: "take the bundle from `DIR` (default: the working directory)"},
+		{name: "config", alias: "f", kind: text, usage: "use `FILE` instead of the bundle's config.json"},
+		{name: "console-socket", kind: text, usage: "send the terminal's master to the unix socket at `PATH`"},
+		{name: "pidfd-socket", kind: text, usage: "send a pidfd of the process to the unix socket at `PATH`"},
+		{name: "pid-file", kind: text, usage: "write the process id to `FILE`"},
+		{name: "no-pivot", kind: boolean, usage: "move the root over / instead of pivot_root(2)"},
+		{name: "no-new-keyring", kind: boolean, usage: "keep the caller's session keyring"},
+		{name: "preserve-fds", kind: number, value: "0", usage: "pass `N` descriptors, from 3 on, to the process"},
+		{name: "plan", kind: boolean, usage: "print the system calls that would set up the container, and do nothing"},
 	}
 }
 
@@ -57,32 +55,23 @@ func (c *call) createOptions() (*libcontainer.Runtime, libcontainer.CreateOption
 		PidfdSocket:   c.flags.text("pidfd-socket"),
 		NoPivot:       c.flags.bool("no-pivot"),
 		NoNewKeyring:  c.flags.bool("no-new-keyring"),
+		ListenFDs:     listenFDs(),
 	}
+	o.PreserveFDs = o.ListenFDs + c.flags.int("preserve-fds")
 	r, err := c.runtime()
-	if err != nil {
-		return nil, o, err
-	}
-	o.PreserveFDs, err = c.preserved()
-	o.ListenFDs = listening()
-	o.PreserveFDs += o.ListenFDs
 	return r, o, err
 }
 
-// listening is how many sockets systemd's socket activation has passed to us,
-// and not to a parent whose environment we have inherited, sd_listen_fds(3).
-func listening() int {
+// listenFDs is the number of sockets that systemd has passed to this process,
+// sd_listen_fds(3): they are the container's.
+func listenFDs() int {
+	pid, err := strconv.Atoi(os.Getenv("LISTEN_PID"))
+	if err != nil || pid != os.Getpid() {
+		return 0
+	}
 	n, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))
-	if err != nil || n < 0 || os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
+	if err != nil || n < 0 {
 		return 0
 	}
 	return n
-}
-
-// preserved is --preserve-fds.
-func (c *call) preserved() (int, error) {
-	n, err := strconv.Atoi(c.flags.text("preserve-fds"))
-	if err != nil || n < 0 {
-		return 0, &diag.Error{Field: "--preserve-fds", Path: c.flags.text("preserve-fds"), Err: errors.New("is not a number of descriptors")}
-	}
-	return n, nil
 }

@@ -14,25 +14,25 @@ func execCommand() command {
 		usage: "run another process in a running container",
 		args:  "CONTAINER COMMAND [ARGUMENT...]",
 		flags: []flag{
-			{name: "console-socket", kind: text, example: "PATH", usage: "unix socket that receives the terminal's master"},
-			{name: "pidfd-socket", kind: text, example: "PATH", usage: "unix socket that receives a pidfd of the process"},
-			{name: "cwd", kind: text, example: "DIR", usage: "working directory, absolute in the container"},
-			{name: "env", alias: "e", kind: list, example: "NAME=VALUE", usage: "set a variable of the environment"},
-			{name: "tty", alias: "t", kind: boolean, value: "false", usage: "give the process a terminal"},
-			{name: "user", alias: "u", kind: text, example: "UID[:GID]", usage: "user and group, by number or by a name of the container"},
-			{name: "additional-gids", alias: "g", kind: list, example: "GID", usage: "add a supplementary group"},
-			{name: "process", alias: "p", kind: text, example: "FILE", usage: "JSON file with the whole process"},
-			{name: "detach", alias: "d", kind: boolean, value: "false", usage: "do not wait for the process"},
-			{name: "pid-file", kind: text, example: "FILE", usage: "file that receives the process id"},
-			{name: "process-label", kind: text, example: "LABEL", usage: "SELinux label"},
-			{name: "apparmor", kind: text, example: "PROFILE", usage: "AppArmor profile"},
-			{name: "no-new-privs", kind: boolean, value: "false", usage: "set no_new_privs"},
-			{name: "cap", alias: "c", kind: list, example: "CAP", usage: "add a capability to the bounding, effective and permitted sets"},
-			{name: "preserve-fds", kind: text, value: "0", example: "N", usage: "pass N descriptors, from 3 on, to the process"},
-			{name: "cgroup", kind: list, example: "[CONTROLLERS:]PATH", usage: "run in this cgroup below the container's"},
-			{name: "ignore-paused", kind: boolean, value: "false", usage: "allow a paused container; the process waits for resume"},
+			{name: "console-socket", kind: text, usage: "send the terminal's master to the unix socket at `PATH`"},
+			{name: "pidfd-socket", kind: text, usage: "send a pidfd of the process to the unix socket at `PATH`"},
+			{name: "cwd", kind: text, usage: "start in `DIR`, absolute in the container"},
+			{name: "env", alias: "e", kind: list, usage: "set `NAME=VALUE` in the environment"},
+			{name: "tty", alias: "t", kind: boolean, usage: "give the process a terminal"},
+			{name: "user", alias: "u", kind: text, usage: "run as `UID[:GID]`, numbers or names of the container"},
+			{name: "additional-gids", alias: "g", kind: list, usage: "add the supplementary group `GID`"},
+			{name: "process", alias: "p", kind: text, usage: "take the whole process from `FILE`, as in config.json"},
+			{name: "detach", alias: "d", kind: boolean, usage: "do not wait for the process"},
+			{name: "pid-file", kind: text, usage: "write the process id to `FILE`"},
+			{name: "process-label", kind: text, usage: "give the process the SELinux `LABEL`"},
+			{name: "apparmor", kind: text, usage: "confine the process by the AppArmor `PROFILE`"},
+			{name: "no-new-privs", kind: boolean, usage: "set no_new_privs"},
+			{name: "cap", alias: "c", kind: list, usage: "add `CAP` to the bounding, effective and permitted sets"},
+			{name: "preserve-fds", kind: number, value: "0", usage: "pass `N` descriptors, from 3 on, to the process"},
+			{name: "cgroup", kind: list, usage: "run in the cgroup `[CONTROLLERS:]PATH` below the container's"},
+			{name: "ignore-paused", kind: boolean, usage: "allow a paused container; the process waits for resume"},
 		},
-		min: 1, max: -1, passthrough: true,
+		min: 1, max: -1, passthrough: true, failure: 255,
 		run: func(c *call) error {
 			code, err := c.exec()
 			if err != nil {
@@ -64,6 +64,7 @@ func (c *call) exec() (int, error) {
 		PidFile:       c.flags.text("pid-file"),
 		ConsoleSocket: c.flags.text("console-socket"),
 		PidfdSocket:   c.flags.text("pidfd-socket"),
+		PreserveFDs:   c.flags.int("preserve-fds"),
 	}
 	if c.flags.set("no-new-privs") {
 		on := c.flags.bool("no-new-privs")
@@ -75,9 +76,6 @@ func (c *call) exec() (int, error) {
 			return 0, &diag.Error{Field: "--additional-gids", Path: g, Err: err}
 		}
 		o.AdditionalGids = append(o.AdditionalGids, uint32(gid))
-	}
-	if o.PreserveFDs, err = c.preserved(); err != nil {
-		return 0, err
 	}
 	return r.Exec(c.args[0], o)
 }

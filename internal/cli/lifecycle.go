@@ -31,7 +31,7 @@ func startCommand() command {
 func deleteCommand() command {
 	return one("delete", "remove a stopped container", func(r *libcontainer.Runtime, c *call) error {
 		return r.Delete(c.args[0], c.flags.bool("force"))
-	}, flag{name: "force", alias: "f", kind: boolean, value: "false", usage: "kill what still runs; no error if there is nothing to delete"})
+	}, flag{name: "force", alias: "f", kind: boolean, usage: "kill what still runs; no error if there is nothing to delete"})
 }
 
 func pauseCommand() command {
@@ -57,7 +57,7 @@ func killCommand() command {
 			return err
 		}
 		return r.Kill(c.args[0], libcontainer.KillOptions{Signal: int(number), All: c.flags.bool("all")})
-	}, flag{name: "all", alias: "a", kind: boolean, value: "false", hidden: true, usage: "send it to every process of the container"})
+	}, flag{name: "all", alias: "a", kind: boolean, hidden: true, usage: "send it to every process of the container"})
 	k.args, k.max = "CONTAINER [SIGNAL]", 2
 	return k
 }

@@ -2,60 +2,98 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
-// errUsage is a command line for urfave: a request for help, or a mistake,
-// which it words and answers with the usage.
-var errUsage = errors.New("usage")
-
-// parse takes a command line apart. Flags may have one dash or two, and stand
-// after arguments, except for commands that pass them on to a program.
-func parse(argv []string, globals []flag, find func(string) *command) (*call, error) {
-	c := &call{program: argv[0], global: values{table: globals}}
-	rest, err := c.global.take(argv[1:], nil, true)
-	if err != nil {
-		return nil, err
-	}
-	if len(rest) == 0 {
-		return nil, errUsage
-	}
-	if c.command = find(rest[0]); c.command == nil {
-		return nil, errUsage
-	}
-	c.flags.table = c.command.flags
-	c.args, err = c.flags.take(rest[1:], nil, c.command.passthrough)
-	if err != nil {
-		return nil, err
-	}
-	if len(c.args) < c.command.min || c.command.max >= 0 && len(c.args) > c.command.max {
-		return nil, errUsage
-	}
-	return c, nil
+// mistake is a command line that cannot be carried out. The user sees it on
+// stdout with the help text of the command, and as an error like any other.
+type mistake struct {
+	err   error
+	usage string // what stands above the help text; empty: no help text
+	code  int    // exit code
 }
 
-// take reads flags from the front of argv, appends what is no flag to args, and
-// returns all arguments. With stop, the first argument ends the flags.
-func (v *values) take(argv, args []string, stop bool) ([]string, error) {
+func (m *mistake) Error() string { return m.err.Error() }
+
+func (m *mistake) Unwrap() error { return m.err }
+
+// incorrect is the mistake of a flag that is none, or has a wrong value.
+func incorrect(format string, args ...any) *mistake {
+	err := fmt.Errorf(format, args...)
+	return &mistake{err: err, usage: "Incorrect Usage: " + err.Error(), code: 1}
+}
+
+// unknownCommand is the mistake that runc has an exit code for.
+func unknownCommand(name string) *mistake {
+	return &mistake{err: errors.New("No help topic for '" + name + "'"), code: 3} //nolint:staticcheck // ST1005: runc's words
+}
+
+// The flags that every command has, and the one that only the program has.
+var (
+	helpFlag    = flag{name: "help", alias: "h", kind: boolean, value: "false", usage: "show help"}
+	versionFlag = flag{name: "version", alias: "v", kind: boolean, value: "false", usage: "print the version"}
+)
+
+// parse takes a command line apart. Flags may have one dash or two, and stand
+// after arguments, except for commands that pass them on to a program. With a
+// mistake, the call says how far it got.
+func parse(argv []string, globals []flag, find func(string) *command) (*call, error) {
+	c := &call{program: argv[0], global: values{table: append(globals, helpFlag, versionFlag)}}
+	rest, err := c.global.take(argv[1:], true)
+	if err != nil || len(rest) == 0 {
+		return c, err
+	}
+	if c.command = find(rest[0]); c.command == nil {
+		return c, unknownCommand(rest[0])
+	}
+	c.flags.table = append(c.command.flags, helpFlag)
+	c.args, err = c.flags.take(rest[1:], c.command.passthrough)
+	if err == nil && !c.flags.bool("help") {
+		err = c.checkCount()
+	}
+	return c, err
+}
+
+// checkCount checks the number of arguments.
+func (c *call) checkCount() error {
+	what, number := "", c.command.min
+	switch n := len(c.args); {
+	case c.command.min == c.command.max && n != c.command.min:
+		what = "exactly"
+	case n < c.command.min:
+		what = "a minimum of"
+	case c.command.max >= 0 && n > c.command.max:
+		what, number = "a maximum of", c.command.max
+	default:
+		return nil
+	}
+	err := fmt.Errorf("%s: %q requires %s %d argument(s)", c.program, c.command.name, what, number)
+	return &mistake{err: err, usage: "Incorrect Usage.", code: 1}
+}
+
+// take reads the flags in argv and returns the arguments. With stop, the first
+// argument ends the flags.
+func (v *values) take(argv []string, stop bool) (args []string, err error) {
 	for len(argv) > 0 {
 		word := argv[0]
 		switch {
 		case word == "--":
 			return append(args, argv[1:]...), nil
-		case !isFlag(word):
-			if stop {
-				return append(args, argv...), nil
+		case isFlag(word):
+			n, err := v.flag(argv)
+			if err != nil {
+				return nil, err
 			}
+			argv = argv[n:]
+		case stop:
+			return argv, nil
+		default:
 			args = append(args, word)
 			argv = argv[1:]
-			continue
 		}
-		n, err := v.flag(argv)
-		if err != nil {
-			return nil, err
-		}
-		argv = argv[n:]
 	}
 	return args, nil
 }
@@ -74,27 +112,43 @@ func isFlag(word string) bool {
 func (v *values) flag(argv []string) (int, error) {
 	name, value, hasValue := strings.Cut(strings.TrimPrefix(argv[0][1:], "-"), "=")
 	f := v.lookup(name)
+	words := 1
 	switch {
 	case f == nil:
-		return 0, errUsage
+		return 0, incorrect("flag provided but not defined: -%s", name)
 	case f.kind == boolean && !hasValue:
-		v.given = append(v.given, given{f, "true"})
-		return 1, nil
-	case f.kind == boolean:
-		b, err := strconv.ParseBool(value)
-		if err != nil {
-			return 0, errUsage
-		}
-		v.given = append(v.given, given{f, strconv.FormatBool(b)})
-		return 1, nil
-	case hasValue:
-		v.given = append(v.given, given{f, value})
-		return 1, nil
-	case len(argv) < 2:
-		return 0, errUsage
+		value = "true"
+	case !hasValue && len(argv) < 2:
+		return 0, incorrect("flag needs an argument: -%s", name)
+	case !hasValue:
+		value, words = argv[1], 2
 	}
-	v.given = append(v.given, given{f, argv[1]})
-	return 2, nil
+	value, ok := f.kind.check(value)
+	if !ok {
+		return 0, incorrect("invalid value %q for flag -%s: parse error", value, name)
+	}
+	v.given = append(v.given, given{f, value})
+	return words, nil
+}
+
+// check reports whether value is one of this kind, and returns it in the form
+// that values' methods expect.
+func (k kind) check(value string) (string, bool) {
+	switch k {
+	case boolean:
+		b, err := strconv.ParseBool(value)
+		if err == nil {
+			value = strconv.FormatBool(b)
+		}
+		return value, err == nil
+	case number:
+		n, err := strconv.Atoi(value)
+		return value, err == nil && n >= 0
+	case duration:
+		_, err := time.ParseDuration(value)
+		return value, err == nil
+	}
+	return value, true
 }
 
 func (v *values) lookup(name string) *flag {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ociruntime/internal/json"
 	"ociruntime/libcontainer"
 )
 
@@ -20,11 +20,7 @@ func stateCommand() command {
 		if err != nil {
 			return err
 		}
-		b, err := json.MarshalIndent(s, "", "  ")
-		if err == nil {
-			_, err = os.Stdout.Write(b)
-		}
-		return err
+		return write(json.AppendIndent(nil, s.AppendJSON(nil), "  "))
 	})
 }
 
@@ -33,8 +29,8 @@ func listCommand() command {
 		name:  "list",
 		usage: "list the containers below --root",
 		flags: []flag{
-			{name: "format", alias: "f", kind: text, value: "table", example: "FORMAT", usage: "table or json"},
-			{name: "quiet", alias: "q", kind: boolean, value: "false", usage: "print ids only"},
+			{name: "format", alias: "f", kind: text, value: "table", usage: "print as `FORMAT`: table or json"},
+			{name: "quiet", alias: "q", kind: boolean, usage: "print ids only"},
 		},
 		run: func(c *call) error {
 			r, err := c.runtime()
@@ -65,7 +61,7 @@ func printList(all []libcontainer.State, format string, quiet bool) error {
 	}
 	switch format {
 	case "json":
-		return json.NewEncoder(os.Stdout).Encode(all)
+		return write(append(libcontainer.AppendList(nil, all), '\n'))
 	case "table":
 		return printTable(all)
 	}

@@ -13,9 +13,9 @@ func runCommand() command {
 		usage: "create and start a container, and wait for it",
 		args:  "CONTAINER",
 		flags: append(createFlags(),
-			flag{name: "detach", alias: "d", kind: boolean, value: "false", usage: "do not wait for the process"},
-			flag{name: "keep", kind: boolean, value: "false", usage: "do not delete the container when its process has ended"},
-			flag{name: "no-subreaper", kind: boolean, value: "false", usage: "do not adopt the orphans of the process"},
+			flag{name: "detach", alias: "d", kind: boolean, usage: "do not wait for the process"},
+			flag{name: "keep", kind: boolean, usage: "do not delete the container when its process has ended"},
+			flag{name: "no-subreaper", kind: boolean, usage: "do not adopt the orphans of the process"},
 		),
 		min: 1, max: 1,
 		run: func(c *call) error {

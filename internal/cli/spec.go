@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -19,8 +17,8 @@ func specCommand() command {
 		name:  "spec",
 		usage: "write a config.json to start from",
 		flags: []flag{
-			{name: "bundle", alias: "b", kind: text, example: "DIR", usage: "directory to write it to (default: the working directory)"},
-			{name: "rootless", kind: boolean, value: "false", usage: "for a user who is not root"},
+			{name: "bundle", alias: "b", kind: text, usage: "write it to `DIR` (default: the working directory)"},
+			{name: "rootless", kind: boolean, usage: "for a user who is not root"},
 		},
 		run: func(c *call) error {
 			return writeSpec(c.flags.text("bundle"), c.flags.bool("rootless"))
@@ -34,17 +32,13 @@ func writeSpec(bundle string, rootless bool) error {
 	if err != nil {
 		return err
 	}
-	var text bytes.Buffer
-	if err := json.Indent(&text, spec.AppendSpec(nil, config), "", "\t"); err != nil {
-		return err
-	}
 	path := filepath.Join(bundle, spec.ConfigFile)
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 	if errors.Is(err, unix.EEXIST) {
-		return errors.New("File " + spec.ConfigFile + " exists. Remove it first")
+		return errors.New("File " + spec.ConfigFile + " exists. Remove it first") //nolint:staticcheck // ST1005: runc's words
 	}
 	if err == nil {
-		_, err = file.Write(text.Bytes())
+		_, err = file.Write(spec.FormatSpec(config))
 		if closeErr := file.Close(); err == nil {
 			err = closeErr
 		}

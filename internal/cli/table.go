@@ -1,26 +1,31 @@
 package cli
 
-import "ociruntime/internal/diag"
+import (
+	"strconv"
+	"time"
+
+	"ociruntime/internal/diag"
+)
 
 // kind is how the value of a flag is written.
 type kind int
 
 const (
-	boolean kind = iota // --x, --x=true, --x=false
-	text                // --x VALUE, --x=VALUE
-	list                // as text, and may be repeated
+	boolean  kind = iota // --x, --x=true, --x=false
+	text                 // --x VALUE, --x=VALUE
+	number               // as text: a decimal number, 0 or more
+	duration             // as text: "5s", "1m30s"
+	list                 // as text, and may be repeated
 )
 
-// flag is one option, of which both parsers are made: ours, for a command line
-// that is as it should be, and urfave's, for help and for all that is wrong.
+// flag is one option. The parser and the help text are both made of these.
 type flag struct {
-	name    string
-	alias   string // one letter, or ""
-	kind    kind
-	usage   string
-	value   string // default
-	hidden  bool
-	example string // what stands for the value in help
+	name   string
+	alias  string // one letter, or ""
+	kind   kind
+	usage  string
+	value  string // default
+	hidden bool
 }
 
 // command is one verb.
@@ -28,11 +33,11 @@ type command struct {
 	name        string
 	usage       string // one line
 	args        string // what follows the flags, for help
-	description string
+	description string // for help, if the usage does not say it all
 	flags       []flag
 	min, max    int  // number of arguments; max < 0: any
 	passthrough bool // flags end at the first argument: the rest belongs to a program
-	hidden      bool
+	failure     int  // exit code of a command that fails; 0 means 1
 	run         func(*call) error
 }
 
@@ -40,13 +45,13 @@ type command struct {
 type call struct {
 	program string // argv[0]
 	global  values
-	command *command
+	command *command // nil: none was named
 	flags   values
-	log     *diag.Logger
 	args    []string
+	log     *diag.Logger
 }
 
-// values are the flags that were given, by name; absent ones have their default.
+// values are the flags that were given, in order; absent ones have their default.
 type values struct {
 	table []flag
 	given []given
@@ -74,6 +79,18 @@ func (v values) text(name string) string {
 
 // bool reports whether a boolean flag is set.
 func (v values) bool(name string) bool { return v.text(name) == "true" }
+
+// int returns the value of a number, which the parser has checked.
+func (v values) int(name string) int {
+	n, _ := strconv.Atoi(v.text(name))
+	return n
+}
+
+// duration returns the value of a duration, which the parser has checked.
+func (v values) duration(name string) time.Duration {
+	d, _ := time.ParseDuration(v.text(name))
+	return d
+}
 
 // set reports whether a flag was given at all.
 func (v values) set(name string) bool {

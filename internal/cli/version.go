@@ -3,6 +3,8 @@ package cli
 import (
 	"runtime"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+
 	"ociruntime/libcontainer/seccomp"
 )
 
@@ -15,9 +17,9 @@ var (
 // version is what --version prints after the program's name; engines parse the
 // lines by their first word.
 func version() string {
-	text := release + "\ncommit: " + commit + "\nspec: 1.3.0\ngo: " + runtime.Version()
+	text := release + "\ncommit: " + commit + "\nspec: " + specs.Version + "\ngo: " + runtime.Version()
 	if v := seccomp.Version(); v != "" {
-		text += "\nlibseccomp: " + v
+		return text + "\nlibseccomp: " + v
 	}
-	return text
+	return text + "\nlibseccomp: none; seccomp profiles are refused"
 }

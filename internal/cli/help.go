@@ -1,0 +1,51 @@
+package cli
+
+import (
+	_ "embed"
+	"strings"
+)
+
+// helpText is the help of the program and then of each command, as urfave/cli
+// renders it from the tables:
+//
+//	go test ./internal/cli -run TestHelpText -update
+//
+//go:embed help.txt
+var helpText string
+
+// helpTitle is the first line of each part of helpText.
+const helpTitle = "NAME:\n"
+
+// help returns the help text of a command, or with "" or "help" that of the program.
+func help(command string) string {
+	title := helpTitle + "   runtime - "
+	if command != "" && command != "help" {
+		title = helpTitle + "   runtime " + command + " - "
+	}
+	begin := strings.Index(helpText, title)
+	if begin < 0 {
+		panic("bug: no help for " + command)
+	}
+	part := helpText[begin:]
+	if end := strings.Index(part[len(title):], helpTitle); end >= 0 {
+		part = part[:len(title)+end]
+	}
+	return part
+}
+
+func helpCommand() command {
+	return command{
+		name: "help",
+		max:  1,
+		run: func(c *call) error {
+			topic := c.command
+			if len(c.args) > 0 {
+				topic = find(c.args[0])
+			}
+			if topic == nil {
+				return unknownCommand(c.args[0])
+			}
+			return write(help(topic.name))
+		},
+	}
+}

@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"bytes"
+	stdflag "flag"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+var update = stdflag.Bool("update", false, "write help.txt anew")
+
+// TestHelpText renders the help with urfave/cli and compares it with the text
+// that is built in.
+func TestHelpText(t *testing.T) {
+	want := renderHelp(t, "")
+	for _, name := range names() {
+		want += renderHelp(t, name)
+	}
+	if *update {
+		if err := os.WriteFile("help.txt", []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if helpText != want {
+		t.Errorf("help.txt is not what the tables say; after a look at the difference:\n\tgo test ./internal/cli -run TestHelpText -update\nwant:\n%s", want)
+	}
+}
+
+// TestHelp: each part of the text is found, and is one part.
+func TestHelp(t *testing.T) {
+	for _, name := range append(names(), "") {
+		text := help(name)
+		if strings.Count(text, helpTitle) != 1 || !strings.HasSuffix(text, "\n") {
+			t.Errorf("help of %q:\n%s", name, text)
+		}
+	}
+}
+
+// TestHelpNames: whoever adds a verb puts it into all places.
+func TestHelpNames(t *testing.T) {
+	for _, name := range names() {
+		c := find(name)
+		if c == nil || c.name != name || c.usage == "" || c.run == nil || c.max >= 0 && c.max < c.min {
+			t.Errorf("command %s: %+v", name, c)
+			continue
+		}
+		seen := map[string]bool{"help": true, "h": true}
+		for _, f := range c.flags {
+			if f.usage == "" || seen[f.name] || f.alias != "" && seen[f.alias] {
+				t.Errorf("%s --%s: no usage, or a name that is taken", name, f.name)
+			}
+			if _, ok := f.kind.check(f.value); !ok && f.kind != boolean {
+				t.Errorf("%s --%s: the default is %q", name, f.name, f.value)
+			}
+			seen[f.name], seen[f.alias] = true, true
+			delete(seen, "")
+		}
+	}
+}
+
+func renderHelp(t *testing.T, name string) string {
+	t.Helper()
+	var out bytes.Buffer
+	app := cli.NewApp()
+	app.Name = "runtime"
+	app.Usage = "Open Container Initiative runtime"
+	app.Version = "x" // for --version to be listed
+	app.Writer = &out
+	app.Flags = helpFlags(globals())
+	cli.AppHelpTemplate = strings.Replace(cli.AppHelpTemplate, "{{if .Version}}", "{{if false}}", 1)
+	for _, n := range names() {
+		c := find(n)
+		app.Commands = append(app.Commands, &cli.Command{
+			Name: c.name, Usage: c.usage, ArgsUsage: c.args, Description: c.description, Flags: helpFlags(c.flags),
+		})
+	}
+	args := []string{"runtime", "--help"}
+	if name != "" {
+		args = []string{"runtime", name, "--help"}
+	}
+	if err := app.Run(args); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// helpFlags describes a table to urfave/cli.
+func helpFlags(table []flag) []cli.Flag {
+	var all []cli.Flag
+	for _, f := range table {
+		var alias []string
+		if f.alias != "" {
+			alias = []string{f.alias}
+		}
+		switch f.kind {
+		case boolean:
+			all = append(all, &cli.BoolFlag{Name: f.name, Aliases: alias, Usage: f.usage, Hidden: f.hidden, DisableDefaultText: true})
+		case duration:
+			d, _ := time.ParseDuration(f.value)
+			all = append(all, &cli.DurationFlag{Name: f.name, Aliases: alias, Usage: f.usage, Value: d, Hidden: f.hidden, DefaultText: f.value})
+		case number:
+			all = append(all, &cli.IntFlag{Name: f.name, Aliases: alias, Usage: f.usage, Hidden: f.hidden})
+		default:
+			usage := f.usage
+			if f.kind == list {
+				usage += " (may be repeated)" // cli.StringSliceFlag says so by naming the flag four times
+			}
+			all = append(all, &cli.StringFlag{Name: f.name, Aliases: alias, Usage: usage, Value: f.value, Hidden: f.hidden, DefaultText: f.value})
+		}
+	}
+	return all
+}
