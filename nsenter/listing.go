@@ -37,6 +37,8 @@ func signatureOf(nr uint32) signature {
 		return signature{"symlinkat", "sfs"}
 	case unix.SYS_READLINKAT:
 		return signature{"readlinkat", "fsbd"}
+	case unix.SYS_SETXATTR:
+		return signature{"setxattr", "sssdx"}
 	case unix.SYS_UNLINKAT:
 		return signature{"unlinkat", "fsx"}
 	case unix.SYS_FCHMODAT:

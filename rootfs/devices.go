@@ -43,7 +43,7 @@ func (r *Rootfs) newNodes() error {
 	}{{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}} {
 		path := "dev/" + d.name
 		if !r.hasNode(path) && !r.isDestination(path) {
-			r.nodes = append(r.nodes, node{field: "linux.devices (default)", path: path, mode: unix.S_IFCHR | 0o666, major: d.major, minor: d.minor})
+			r.nodes = append(r.nodes, node{field: "/dev", path: path, mode: unix.S_IFCHR | 0o666, major: d.major, minor: d.minor})
 		}
 	}
 	return nil

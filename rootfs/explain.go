@@ -53,7 +53,7 @@ type explainer struct {
 func (x *explainer) explain() error {
 	is := func(op string, errno unix.Errno) bool { return x.e.Op == op && errors.Is(x.e.Err, errno) }
 	switch {
-	case x.e.Op == "fsconfig":
+	case x.e.Op == "fsconfig" && x.m != nil:
 		return x.fsconfig()
 	case is("fsopen", unix.ENODEV):
 		return x.hint("this kernel knows no such file system")
@@ -73,6 +73,8 @@ func (x *explainer) explain() error {
 		return x.hint("needs Linux 5.12")
 	case is("open_tree", unix.EINVAL) && x.m != nil:
 		return x.hint("the mount there is unbindable, or has mounts on it that only rbind may take along")
+	case x.e.Field == "linux.mountLabel":
+		return x.hint("is SELinux enabled on this host?")
 	case is("pivot_root", unix.EINVAL):
 		return x.hint("the host's root is an initramfs, or no mount point at all: see --no-pivot")
 	case strings.HasPrefix(x.e.Field, "linux.sysctl") && is("openat2", unix.ENOENT):
@@ -210,7 +212,7 @@ func (x *explainer) mismatch() error {
 		source = m.source + ", " + describe(unix.AT_FDCWD, m.source, m.sourceNofollow) + ","
 	}
 	return &diag.Error{Field: m.field, Op: "mount", Path: "/" + m.dest, Err: unix.ENOTDIR,
-		Hint: "cannot put " + source + " onto " + x.inRoot(m.dest)}
+		Hint: "cannot put " + source + " onto " + x.inRoot(m.dest) + x.behindLink(m.dest)}
 }
 
 // fileAbove returns the part of path that is no directory.
@@ -247,6 +249,19 @@ func (x *explainer) inRoot(path string) string {
 	}
 	defer unix.Close(root)
 	return describe(root, path, true)
+}
+
+// behindLink adds what a link at path leads to, inside the root.
+func (x *explainer) behindLink(path string) string {
+	root, err := x.stage.File(x.root)
+	if err != nil {
+		return ""
+	}
+	defer unix.Close(root)
+	if to := describe(root, path, false); to != describe(root, path, true) {
+		return ", " + to
+	}
+	return ""
 }
 
 // dangling words a destination that cannot be made since a link is in its way.

@@ -24,6 +24,7 @@ func TestExplain(t *testing.T) {
 		`mounts[2]: mount "/etc/x": not a directory (cannot put DIR, an empty directory made N ago, onto a file)`:                                      bind(dir, "/etc/x"),
 		`mounts[2]: mount "/tmp": not a directory (cannot put FILE, a file, onto an empty directory made N ago)`:                                       bind(file, "/tmp"),
 		`mounts[2]: mount "/etc/x": not a directory (cannot put a new tmpfs onto a file)`:                                                              {Destination: "/etc/x", Type: "tmpfs"},
+		`mounts[2]: mount "/bin/sh": not a directory (cannot put DIR, an empty directory made N ago, onto a symbolic link to busybox, a file)`:         bind(dir, "/bin/sh"),
 		`mounts[2].destination: "/etc/x/sub/dir": not a directory (/etc/x is a file in the container's root, so nothing can be below it)`:              bind(dir, "/etc/x/sub/dir"),
 		`mounts[2].destination: "/dangling/sub": no such file or directory (/dangling is a symbolic link to /none, which does not exist in the image)`: bind(dir, "/dangling/sub"),
 	} {

@@ -63,6 +63,13 @@ func (r *Rootfs) makeFS(m *mount, mounted nsenter.FD) {
 	p.FsconfigCreate(fs)
 	p.Into(mounted)
 	p.Fsmount(fs, uint(m.attributes()))
+	if label := r.in.Config.Linux.MountLabel; m.fstype == "mqueue" && label != "" {
+		// It takes no options; its root can be labelled like a file.
+		p.At("linux.mountLabel")
+		p.Fchdir(mounted)
+		p.Call(unix.SYS_SETXATTR, p.Text("."), p.Text("security.selinux"), p.Text(label), nsenter.Value(uint64(len(label)+1)), nsenter.Value(0))
+		p.At(m.field)
+	}
 }
 
 // configure sets the options that concern the file system as a whole.
@@ -119,7 +126,7 @@ func kernelFS(fstype string) bool {
 }
 
 // label is the SELinux context of m's files, or "". Procfs and sysfs have one
-// of their own.
+// of their own, mqueue gets it later.
 func (r *Rootfs) label(m *mount) string {
 	switch m.fstype {
 	case "proc", "sysfs", "mqueue":
