@@ -138,12 +138,23 @@ func (x *execution) planProcess() error {
 		GIDMappings: linux.GIDMappings,
 		Personality: linux.Personality,
 		Seccomp:     filter,
+		Keyring:     x.Keyring,
 	}
 	in.SetgroupsDenied = in.Userns && os.Geteuid() != 0 && !needsHelper(in.GIDMappings, os.Getegid())
 	var warnings []string
 	x.process, warnings, err = process.New(in)
 	for _, w := range warnings {
-		x.runtime.Log.Warnf("%s", w)
+		x.warn("%s", w)
 	}
 	return err
+}
+
+// warn logs what the process does without. What it has from the container's
+// config was warned of by create, and need not be with every exec.
+func (x *execution) warn(format string, args ...any) {
+	if x.options.ProcessFile == "" && len(x.options.Caps) == 0 {
+		x.runtime.Log.Debugf(format, args...)
+		return
+	}
+	x.runtime.Log.Warnf(format, args...)
 }

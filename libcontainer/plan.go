@@ -189,9 +189,7 @@ func (b *birth) planProcess() error {
 		Seccomp:      filter,
 	}
 	in.SetgroupsDenied = in.Userns && os.Geteuid() != 0 && !needsHelper(in.GIDMappings, os.Getegid())
-	if !b.options.NoNewKeyring {
-		in.Keyring = "_ses." + b.id
-	}
+	in.Keyring = b.keyring()
 	var warnings []string
 	b.process, warnings, err = process.New(in)
 	for _, w := range warnings {
@@ -210,6 +208,14 @@ func (b *birth) hasEarlyHooks() bool {
 	return false
 }
 
+// keyring is the name of the process's session keyring, or "" for the caller's.
+func (b *birth) keyring() string {
+	if b.options.NoNewKeyring {
+		return ""
+	}
+	return "_ses." + b.id
+}
+
 // journal is the record as it is before anything exists.
 func (b *birth) journal() *record {
 	rec := &record{
@@ -222,6 +228,7 @@ func (b *birth) journal() *record {
 		Cgroup:      b.group.Location(),
 		Hooks:       hookKinds(b.config.Hooks),
 		PidNS:       b.isNew(specs.PIDNamespace),
+		Keyring:     b.keyring(),
 	}
 	for _, n := range b.linux().Namespaces {
 		rec.Namespaces |= uint64(namespaceType(n.Type).Flag())

@@ -39,6 +39,8 @@ type record struct {
 	Hooks  []string         `json:"hooks,omitempty"` // kinds that config.json has, so that others need not read it
 	PidNS  bool             `json:"pidNamespace"`    // the process is pid 1 of a pid namespace of its own
 
+	Keyring string `json:"keyring,omitempty"` // session keyring of the process; empty: the caller's
+
 	Namespaces uint64 `json:"namespaces"` // CLONE_NEW* of those that differ, or may, from the runtime's
 }
 

@@ -56,7 +56,7 @@ func decodeCgroupsLocation(d *json.Decoder, v *cgroups.Location) {
 }
 
 func decodeRecord(d *json.Decoder, v *record) {
-	for d.Object("version id bundle rootfs created annotations pid start bootId inode cgroup hooks pidNamespace namespaces", 1<<0|1<<1|1<<2|1<<3|1<<4|1<<6|1<<7|1<<8|1<<9|1<<10|1<<12|1<<13); d.More(); {
+	for d.Object("version id bundle rootfs created annotations pid start bootId inode cgroup hooks pidNamespace keyring namespaces", 1<<0|1<<1|1<<2|1<<3|1<<4|1<<6|1<<7|1<<8|1<<9|1<<10|1<<12|1<<14); d.More(); {
 		switch d.Name() {
 		case "version":
 			d.Once(0)
@@ -97,8 +97,11 @@ func decodeRecord(d *json.Decoder, v *record) {
 		case "pidNamespace":
 			d.Once(12)
 			v.PidNS = d.Bool()
-		case "namespaces":
+		case "keyring":
 			d.Once(13)
+			v.Keyring = d.String()
+		case "namespaces":
+			d.Once(14)
 			v.Namespaces = d.Uint(64)
 		default:
 			d.Unknown()
@@ -179,6 +182,10 @@ func appendRecord(dst []byte, v *record) []byte {
 	}
 	dst = json.AppendName(dst, "pidNamespace")
 	dst = json.AppendBool(dst, v.PidNS)
+	if v.Keyring != "" {
+		dst = json.AppendName(dst, "keyring")
+		dst = json.AppendString(dst, v.Keyring)
+	}
 	dst = json.AppendName(dst, "namespaces")
 	dst = json.AppendUint(dst, v.Namespaces)
 	return append(dst, '}')

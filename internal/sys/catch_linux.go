@@ -18,6 +18,9 @@ const (
 	saRestart  = 0x10000000
 )
 
+// ignore is SIG_IGN.
+const ignore = 1
+
 // sigaction is the kernel's struct sigaction of amd64; that of arm64 is laid
 // out the same as far as it goes.
 type sigaction struct {
@@ -46,10 +49,15 @@ func Catch() (int, error) {
 		action.flags |= saRestorer
 	}
 	for s := unix.Signal(1); s <= 64; s++ {
-		if !catchable(s) || ignored(s) {
+		if !catchable(s) {
 			continue
 		}
-		if err := rtSigaction(s, &action, nil); err != nil {
+		var before sigaction
+		err := rtSigaction(s, &action, &before)
+		if err == nil && before.handler == ignore {
+			err = rtSigaction(s, &before, nil)
+		}
+		if err != nil {
 			return -1, err
 		}
 	}
@@ -66,12 +74,6 @@ func catchable(s unix.Signal) bool {
 		return false // the Go runtime's and the C library's
 	}
 	return true
-}
-
-func ignored(s unix.Signal) bool {
-	const ignore = 1 // SIG_IGN
-	var now sigaction
-	return rtSigaction(s, nil, &now) == nil && now.handler == ignore
 }
 
 func rtSigaction(s unix.Signal, set, get *sigaction) error {
