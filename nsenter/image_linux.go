@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -107,36 +106,39 @@ func (p *Program) write(file int) error {
 const stageName = "runtime:stage"
 
 // image writes the image to a new file that nobody can change, and returns a
-// path to execute it by, which is valid while fd is open.
+// descriptor and what to append to its path in /proc to execute it.
 //
 // The file is on a tmpfs that is mounted nowhere and read only. Mounting takes
 // CAP_SYS_ADMIN; without it the file is a sealed memfd, which security
 // monitors are wary of (falcosecurity/rules#266) and which has no name.
-func (p *Program) image() (fd int, path string, err error) {
-	name := "/" + stageName
+func (p *Program) image() (fd int, name string, err error) {
+	name = "/" + stageName
 	fd, err = p.imageMount()
 	if err == unix.EPERM {
 		name = ""
 		fd, err = p.imageMemfd()
 	}
-	if err == nil {
-		fd, err = p.outOfTheWay(fd)
-	}
 	if err != nil {
 		return -1, "", &diag.Error{Op: "make the stage's image", Err: err}
 	}
-	return fd, "/proc/self/fd/" + strconv.Itoa(fd) + name, nil
+	return fd, name, nil
 }
 
-// outOfTheWay moves fd above the numbers that the stage's files get before it
-// is executed.
-func (p *Program) outOfTheWay(fd int) (int, error) {
-	lowest := p.status + len(p.given) + 1
-	if fd >= lowest {
+// clearOf returns fd, or a duplicate instead of it, at a number that the child
+// of syscall.ForkExec does not overwrite before it executes by that number.
+// The child parks its own pipe and files behind the highest of files, and then
+// duplicates them to 0, 1, 2 ...
+func clearOf(fd int, files []uintptr) (int, error) {
+	highest := len(files)
+	for _, f := range files {
+		highest = max(highest, int(f))
+	}
+	parked := highest + 2 + len(files)
+	if fd >= len(files) && fd <= highest || fd > parked {
 		return fd, nil
 	}
 	defer unix.Close(fd)
-	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, lowest)
+	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, parked+1)
 }
 
 func (p *Program) imageMount() (dir int, err error) {

@@ -39,19 +39,24 @@ func (p *Program) Start(o Options) (*Stage, error) {
 		return nil, p.err
 	}
 	p.Exit(127) // in case the recording has no end of its own
-	image, path, err := p.image()
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(image)
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, &diag.Error{Op: "socketpair", Err: err}
 	}
 	defer unix.Close(pair[1])
+	files := p.files(o.Stdio, pair[1])
+	image, name, err := p.image()
+	if err == nil {
+		image, err = clearOf(image, files)
+	}
+	if err != nil {
+		unix.Close(pair[0])
+		return nil, err
+	}
+	defer unix.Close(image)
 	s := &Stage{PidFD: -1, status: pair[0], program: p}
 	attr := &syscall.ProcAttr{
-		Files: p.files(o.Stdio, pair[1]),
+		Files: files,
 		Sys: &syscall.SysProcAttr{
 			Cloneflags:  o.CloneFlags,
 			PidFD:       &s.PidFD,
@@ -62,7 +67,7 @@ func (p *Program) Start(o Options) (*Stage, error) {
 	if o.CloneFlags&unix.CLONE_NEWUSER != 0 {
 		attr.Sys.AmbientCaps = allCapabilities()
 	}
-	s.Pid, err = syscall.ForkExec(path, o.Args, attr)
+	s.Pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(image)+name, o.Args, attr)
 	if err != nil {
 		unix.Close(pair[0])
 		return nil, &diag.Error{Op: "clone", Path: flagNames(o.CloneFlags), Err: err}
