@@ -33,11 +33,14 @@ func write(t testing.TB, path, text string) {
 	check(t, os.WriteFile(path, []byte(text), 0o644))
 }
 
-// script writes an executable file.
+// script writes an executable file. No process may be forked meanwhile: it
+// would hold the file open for writing until its execve, and who executes the
+// file in that moment gets ETXTBSY, golang.org/issue/22315.
 func script(t testing.TB, path, text string) {
 	t.Helper()
-	write(t, path, text)
-	check(t, os.Chmod(path, 0o755))
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	check(t, os.WriteFile(path, []byte(text), 0o755))
 }
 
 // file makes an empty file of the test, open for reading and writing until the

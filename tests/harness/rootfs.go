@@ -60,6 +60,8 @@ func copyBusybox(dir string) (string, error) {
 			continue
 		}
 		target := filepath.Join(dir, "busybox")
+		syscall.ForkLock.RLock() // or a child holds it open: "text file busy"
+		defer syscall.ForkLock.RUnlock()
 		return target, os.WriteFile(target, data, 0o755)
 	}
 	return "", fmt.Errorf("no busybox in %s: install a static one (Debian: busybox-static)", strings.Join(busyboxPaths, ", "))
