@@ -87,13 +87,12 @@ func (r *Rootfs) addHierarchy(m *mount, top nsenter.FD, name, dir string) {
 	}, nil)
 }
 
-// checkCgroup refuses options that no cgroup mount of ours can have, and finds
-// out what there is to show.
+// checkCgroup checks the options, and finds out what there is to show.
 func (r *Rootfs) checkCgroup(m *mount) error {
-	if len(m.data) > 0 {
-		o := m.data[0]
-		return unknownOption(optionField(m.field, o.index), o.key, "a cgroup mount")
+	if err := m.checkData("a cgroup mount"); err != nil {
+		return err
 	}
+	m.data = nil
 	// Access times mean nothing there, and in a user namespace they are locked.
 	const times = unix.MOUNT_ATTR__ATIME | unix.MOUNT_ATTR_NODIRATIME
 	m.own.set &^= times

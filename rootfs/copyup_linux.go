@@ -175,7 +175,7 @@ func (c *copier) subdirectory(from, to int, name, path string) error {
 }
 
 func (c *copier) regular(from, to int, name string) error {
-	in, err := unix.Openat(from, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	in, err := openRegular(from, name)
 	if err != nil {
 		return err
 	}
@@ -198,6 +198,24 @@ func (c *copier) regular(from, to int, name string) error {
 			return copyXattrs(in, out)
 		}
 	}
+}
+
+// openRegular opens a file for reading, after making sure that it is one: to
+// open a device, which somebody may put in its place, can have effects.
+func openRegular(dir int, name string) (int, error) {
+	path, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(path)
+	var st unix.Stat_t
+	if err := unix.Fstat(path, &st); err != nil {
+		return -1, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return -1, unix.ESTALE
+	}
+	return unix.Open("/proc/self/fd/"+strconv.Itoa(path), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 }
 
 func (c *copier) symlink(from, to int, name string) error {

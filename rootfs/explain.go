@@ -69,9 +69,13 @@ func (x *explainer) explain() error {
 		return x.dangling()
 	case is("mount_setattr", unix.EPERM) && x.m != nil:
 		return x.locked()
+	case errors.Is(x.e.Err, unix.EMFILE):
+		return x.hint("the runtime was started with too low a limit of open files for so many mounts")
+	case (is("move_mount", unix.ENOSPC) || is("open_tree", unix.ENOSPC)):
+		return x.hint("there are as many mounts as the sysctl fs.mount-max allows")
 	case is("mount_setattr", unix.ENOSYS):
 		return x.hint("needs Linux 5.12")
-	case is("open_tree", unix.EINVAL) && x.m != nil:
+	case is("open_tree", unix.EINVAL):
 		return x.hint("the mount there is unbindable, or has mounts on it that only rbind may take along")
 	case x.e.Field == "linux.mountLabel":
 		return x.hint("is SELinux enabled on this host?")

@@ -106,9 +106,8 @@ func (m *mount) chooseFamily() error {
 // checkBind looks at the source on the host. Whether it is a directory decides
 // what kind of mountpoint is made.
 func (r *Rootfs) checkBind(m *mount) error {
-	if len(m.data) > 0 {
-		o := m.data[0]
-		return unknownOption(optionField(m.field, o.index), o.key, "a bind mount")
+	if err := m.checkData("a bind mount"); err != nil {
+		return err
 	}
 	if m.source == "" {
 		return &diag.Error{Field: m.field + ".source", Err: errRequired}
@@ -130,6 +129,18 @@ func (r *Rootfs) checkBind(m *mount) error {
 	m.file = st.Mode&unix.S_IFMT != unix.S_IFDIR
 	if m.copySymlink && st.Mode&unix.S_IFMT == unix.S_IFLNK {
 		return m.readLink()
+	}
+	return nil
+}
+
+// checkData looks at options that are nobody's: without a new file system there is
+// none to judge them. Misspelt ones are refused. Others are ignored, as mount(2)
+// does, since engines leave words of their own in the list ("nocopy").
+func (m *mount) checkData(what string) error {
+	for _, o := range m.data {
+		if near := nearOption(o.key, MountOptions()); near != "" {
+			return unknownOption(optionField(m.field, o.index), o.key, what)
+		}
 	}
 	return nil
 }

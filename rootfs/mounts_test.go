@@ -66,6 +66,30 @@ func TestBindLenient(t *testing.T) {
 	c.want(t, "ok")
 }
 
+// Words that mean nothing to a bind mount are ignored, unless misspelt (see TestRequires).
+func TestBindUnknownOption(t *testing.T) {
+	c := tiny(t, "cat /m/file", bind(source(t), "/m", "nocopy", "z", "U", "size=1k"))
+	c.want(t, "text of the host")
+}
+
+// A root that is an overlay, as engines make it.
+func TestOverlayRoot(t *testing.T) {
+	c := tiny(t, "touch /x /new/y && echo /*", bind(source(t), "/new"), specs.Mount{Destination: "/missing/dir", Type: "tmpfs"})
+	needRoot(t)
+	dir := t.TempDir()
+	for _, name := range []string{"upper", "work", "merged"} {
+		mkdir(t, filepath.Join(dir, name))
+	}
+	merged := filepath.Join(dir, "merged")
+	data := "lowerdir=" + c.root("") + ",upperdir=" + dir + "/upper,workdir=" + dir + "/work"
+	if err := unix.Mount("overlay", merged, "overlay", 0, data); err != nil {
+		t.Skip("no overlay: ", err)
+	}
+	defer func() { _ = unix.Unmount(merged, unix.MNT_DETACH) }()
+	c.in.Config.Root.Path = merged
+	c.want(t, "/bin /dev /etc /missing /new /proc /sys /tmp /x")
+}
+
 func TestBindInFreshTmpfs(t *testing.T) {
 	src := source(t)
 	c := tiny(t, "cat /dev/file /dev/dir/file /dev/dir/more/file",
