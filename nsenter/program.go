@@ -121,8 +121,8 @@ type Buffer struct {
 // files open for the container process, from descriptor 3 on.
 func New(preserved int) *Program {
 	p := &Program{
-		ops:    make([]op, 0, 320),
-		notes:  make([]note, 0, 320),
+		ops:    make([]op, 0, 640),
+		notes:  make([]note, 0, 640),
 		arena:  make([]byte, wordArea, 3*wordArea),
 		status: 3 + preserved,
 	}
