@@ -46,9 +46,10 @@ type birth struct {
 	stage   *nsenter.Stage
 
 	arrival
-	tasks  int  // cgroup v1 hierarchies that the stage enters
-	hooked bool // hooks have run, so poststop hooks must too
-	ready  bool // the stage is at the gate
+	tasks      int         // cgroup v1 hierarchies that the stage enters
+	hooked     bool        // hooks have run, so poststop hooks must too
+	foreground *foreground // nil if detached
+	ready      bool        // the stage is at the gate
 }
 
 // newBirth decides everything that can be decided before anything is made.

@@ -221,6 +221,14 @@ func (c *container) close() { unix.Close(c.dir) }
 
 // writeFile puts data into a file of the directory, whole or not at all.
 func (c *container) writeFile(name string, data []byte) error {
+	if err := c.prepare(name, data); err != nil {
+		return err
+	}
+	return c.replace(name)
+}
+
+// prepare writes data beside the file, for replace to put into its place.
+func (c *container) prepare(name string, data []byte) error {
 	temporary := "." + name
 	fd, err := unix.Openat(c.dir, temporary, unix.O_CREAT|unix.O_TRUNC|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
@@ -233,11 +241,16 @@ func (c *container) writeFile(name string, data []byte) error {
 	if closeErr := unix.Close(fd); err == nil {
 		err = closeErr
 	}
-	if err == nil {
-		err = unix.Renameat(c.dir, temporary, c.dir, name)
-	}
 	if err != nil {
 		_ = unix.Unlinkat(c.dir, temporary, 0) // the first error is the one to report
+		return &diag.Error{Op: "write", Path: c.path(name), Err: err}
+	}
+	return nil
+}
+
+// replace makes what prepare wrote the file's content.
+func (c *container) replace(name string) error {
+	if err := unix.Renameat(c.dir, "."+name, c.dir, name); err != nil {
 		return &diag.Error{Op: "write", Path: c.path(name), Err: err}
 	}
 	return nil

@@ -124,12 +124,30 @@ func (b *birth) attend() error {
 	if err := b.adjustOOM(); err != nil {
 		return err
 	}
+	if err := b.getReady(); err != nil {
+		return err
+	}
 	for !b.ready {
 		if err := b.answer(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// getReady does what needs nothing more from the stage, while that mounts.
+func (b *birth) getReady() (err error) {
+	if err := b.setProcess(b.stage.Pid); err != nil {
+		return err
+	}
+	b.container.Cgroup = b.group.Location()
+	if err := b.prepare(recordFile, appendRecord(nil, b.container.record)); err != nil {
+		return err
+	}
+	if !b.detached {
+		b.foreground, err = newForeground()
+	}
+	return err
 }
 
 // answer serves the stage's next report.
@@ -171,9 +189,6 @@ var earlyHooks = [...]string{"prestart", "createRuntime", "createContainer"}
 
 // runEarlyHooks runs them. The stage waits meanwhile.
 func (b *birth) runEarlyHooks() error {
-	if err := b.setProcess(b.stage.Pid); err != nil {
-		return err
-	}
 	h := b.config.Hooks
 	b.hooked = true
 	for _, kind := range earlyHooks {
@@ -193,11 +208,7 @@ func (b *birth) publish() error {
 			return err
 		}
 	}
-	if err := b.setProcess(b.stage.Pid); err != nil {
-		return err
-	}
-	b.container.Cgroup = b.group.Location()
-	if err := b.save(); err != nil {
+	if err := b.replace(recordFile); err != nil {
 		return err
 	}
 	if b.options.PidFile != "" {

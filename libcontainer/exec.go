@@ -49,7 +49,7 @@ func (r *Runtime) Exec(id string, o ExecOptions) (code int, err error) {
 		return 0, err
 	}
 	if !o.Detach {
-		if x.foreground, err = newForeground(nil); err != nil {
+		if x.foreground, err = newForeground(); err != nil {
 			return 0, err
 		}
 	}
@@ -63,8 +63,7 @@ func (r *Runtime) Exec(id string, o ExecOptions) (code int, err error) {
 		return 0, nil
 	}
 	defer x.terminal.restore()
-	x.foreground.terminal = x.terminal
-	return x.foreground.supervise(x.stage), nil
+	return x.foreground.supervise(x.stage, x.terminal), nil
 }
 
 // prepare decides everything, and records the Program.

@@ -25,18 +25,19 @@ type foreground struct {
 
 // newForeground begins to catch signals; those that arrive before supervise
 // are kept for it.
-func newForeground(t *terminal) (*foreground, error) {
+func newForeground() (*foreground, error) {
 	signals, err := sys.Catch()
 	if err != nil {
 		return nil, &diag.Error{Op: "catch signals", Err: err}
 	}
-	return &foreground{signals, t}, nil
+	return &foreground{signals: signals}, nil
 }
 
 // supervise waits for the process and returns its exit code. Orphans that we
 // inherit as a subreaper are reaped on the way: every end of a child is a
 // SIGCHLD, too.
-func (f *foreground) supervise(s *nsenter.Stage) int {
+func (f *foreground) supervise(s *nsenter.Stage, t *terminal) int {
+	f.terminal = t
 	f.terminal.resize()
 	for {
 		if status, ended := reap(s.Pid); ended {

@@ -27,16 +27,11 @@ func (r *Runtime) Run(id string, o RunOptions) (code int, err error) {
 	if o.Detach {
 		return 0, b.run()
 	}
-	f, err := newForeground(b.terminal)
-	if err != nil {
-		b.undo()
-		return 0, err
-	}
 	if err := b.run(); err != nil {
 		return 0, err
 	}
 	b.unlock() // others may now act on the container, while we wait
-	code = f.supervise(b.stage)
+	code = b.foreground.supervise(b.stage, b.terminal)
 	b.terminal.restore()
 	if o.Keep {
 		return code, nil
