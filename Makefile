@@ -56,7 +56,7 @@ deps-test: deps
 test: check blackbox
 
 unit: deps-test $(EMBED)/helper.version
-	$(GO) test -tags '$(TAGS)' ./internal/... ./spec/... ./nsenter/... ./cgroups/... ./rootfs/... ./libcontainer/... ./tests/bench/... ./tests/harness/... ./tests/require/... ./tests/view/...
+	$(GO) test -tags '$(TAGS)' ./internal/... ./spec/... ./nsenter/... ./cgroups/... ./rootfs/... ./libcontainer/... ./tests/bench/... ./tests/harness/... ./tests/layers/... ./tests/require/... ./tests/view/...
 
 blackbox: deps-test runtime
 	$(GO) test -count=1 -timeout 20m ./tests

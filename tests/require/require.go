@@ -183,9 +183,12 @@ func accepts(list string, words ...string) (bool, error) {
 	return false, lines.Err()
 }
 
+// matchAll matches word by word. A "*" also covers "/", of which subtests and
+// files have some.
 func matchAll(patterns, words []string) bool {
+	flat := strings.NewReplacer("/", "|")
 	for i, pattern := range patterns {
-		if ok, _ := path.Match(pattern, words[i]); !ok {
+		if ok, _ := path.Match(flat.Replace(pattern), flat.Replace(words[i])); !ok {
 			return false
 		}
 	}

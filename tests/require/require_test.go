@@ -17,6 +17,7 @@ func TestAccepts(t *testing.T) {
 		want                    bool
 	}{
 		{"v2", "TestMemoryLimit", "controller:memory", true},
+		{"v2", "TestMemoryLimit/half/of it", "controller:memory", true},
 		{"v1", "TestMemoryLimit", "controller:memory", false},
 		{"v2", "TestMemoryLimit", "root", false},
 		{"as-is", "TestTime", "namespace:time", true},
