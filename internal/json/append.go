@@ -45,6 +45,10 @@ func AppendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10
 // AppendUint appends an unsigned integer.
 func AppendUint(dst []byte, n uint64) []byte { return strconv.AppendUint(dst, n, 10) }
 
+// AppendFloat appends a number that is neither infinite nor NaN, with as many
+// digits as tell it from others.
+func AppendFloat(dst []byte, x float64) []byte { return strconv.AppendFloat(dst, x, 'f', -1, 64) }
+
 // AppendBool appends a boolean.
 func AppendBool(dst []byte, b bool) []byte { return strconv.AppendBool(dst, b) }
 

@@ -82,8 +82,11 @@ func (g *generator) value(m member, t types.Type, x string) (string, error) {
 }
 
 // appendScalar returns the statement that appends a boolean, string or
-// integer, or "" for other types.
+// number, or "" for other types.
 func (g *generator) appendScalar(t types.Type, x string) string {
+	if types.Identical(t, types.Typ[types.Float64]) {
+		return fmt.Sprintf("dst = json.AppendFloat(dst, %s)\n", x)
+	}
 	function, plain := "", ""
 	switch k := basic(t); k {
 	case types.Invalid:

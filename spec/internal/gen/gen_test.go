@@ -49,7 +49,7 @@ func TestRefused(t *testing.T) {
 	loader := newLoader("testdata/sample")
 	const pkg = "ociruntime/spec/internal/gen/testdata/sample."
 	for name, want := range map[string]string{
-		"badFloat":    "badFloat.f: type float64 is not supported",
+		"badFloat":    "badFloat.f: type float32 is not supported",
 		"badAny":      "badAny.a: type any is not supported",
 		"badBytes":    "badBytes.b: type []byte is not supported",
 		"badKey":      "badKey.m: type map[int]string is not supported",
@@ -92,6 +92,13 @@ func TestSample(t *testing.T) {
 		}
 		if got := string(sample.Encode(&v)); got != in {
 			t.Errorf("encoded\n%s, want\n%s", got, in)
+		}
+	}
+	for _, v := range []sample.Written{{}, {0.25, 1e-7, map[string]uint64{"b": 1, "a": 18446744073709551615}}, {Share: 100}} {
+		var got sample.Written
+		text := sample.EncodeWritten(&v)
+		if err := json.Unmarshal(text, &got); err != nil || !reflect.DeepEqual(got, v) {
+			t.Errorf("%s: %+v, want %+v (%v)", text, got, v, err)
 		}
 	}
 	if _, p := sample.Decode(full); p != nil {

@@ -18,7 +18,8 @@
 // string, an integer, a struct, a pointer to one of these, a time.Time, a slice of
 // strings, integers or structs, or a map from strings to strings or structs; named
 // types, `json:"name,omitempty"`, `json:"-"` and embedded structs work as in
-// encoding/json. Anything else is refused here, not at run time.
+// encoding/json. A float64, and a map to integers, can be written but not read.
+// Anything else is refused here, not at run time.
 //
 // What a struct tag says about presence is kept when reading: a member without
 // omitempty must be there (exceptions stand in rules.go). Fields that a

@@ -3,7 +3,7 @@ package sample
 // Types that gen must refuse.
 
 type badFloat struct {
-	F float64 `json:"f"`
+	F float32 `json:"f"`
 }
 
 type badAny struct {

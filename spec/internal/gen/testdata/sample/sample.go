@@ -7,7 +7,7 @@ import (
 	"ociruntime/internal/json"
 )
 
-//go:generate go run ociruntime/spec/internal/gen -out sample_gen.go -decode ociruntime/spec/internal/gen/testdata/sample.All -encode ociruntime/spec/internal/gen/testdata/sample.All
+//go:generate go run ociruntime/spec/internal/gen -out sample_gen.go -decode ociruntime/spec/internal/gen/testdata/sample.All -encode ociruntime/spec/internal/gen/testdata/sample.All -encode ociruntime/spec/internal/gen/testdata/sample.Written
 
 // Word is a named string.
 type Word string
@@ -77,3 +77,13 @@ func Decode(in string) (v All, problems []string) {
 
 // Encode writes an All.
 func Encode(v *All) []byte { return appendAll(nil, v) }
+
+// EncodeWritten writes a Written.
+func EncodeWritten(v *Written) []byte { return appendWritten(nil, v) }
+
+// Written has what can be written only.
+type Written struct {
+	Share  float64           `json:"share"`
+	Rare   float64           `json:"rare,omitempty"`
+	Counts map[string]uint64 `json:"counts,omitempty"`
+}

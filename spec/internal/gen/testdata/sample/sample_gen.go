@@ -336,3 +336,24 @@ func appendAll(dst []byte, v *All) []byte {
 	dst = json.AppendTime(dst, v.Time)
 	return append(dst, '}')
 }
+
+func appendWritten(dst []byte, v *Written) []byte {
+	dst = append(dst, '{')
+	dst = json.AppendName(dst, "share")
+	dst = json.AppendFloat(dst, v.Share)
+	if v.Rare != 0 {
+		dst = json.AppendName(dst, "rare")
+		dst = json.AppendFloat(dst, v.Rare)
+	}
+	if len(v.Counts) > 0 {
+		dst = json.AppendName(dst, "counts")
+		dst = append(dst, '{')
+		for _, key := range json.Keys(v.Counts) {
+			dst = json.AppendName(dst, key)
+			x := v.Counts[key]
+			dst = json.AppendUint(dst, x)
+		}
+		dst = append(dst, '}')
+	}
+	return append(dst, '}')
+}
