@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"os"
+	"slices"
+
+	"ociruntime/internal/json"
+	"ociruntime/libcontainer"
+	"ociruntime/libcontainer/ps"
+)
+
+func psCommand() command {
+	c := one("ps", "list the processes of a container", func(r *libcontainer.Runtime, c *call) error {
+		format := c.flags.text("format")
+		if format != "json" && format != "table" {
+			return formatError(format)
+		}
+		pids, err := r.Processes(c.args[0])
+		if err != nil {
+			return err
+		}
+		slices.Sort(pids)
+		if format == "json" {
+			return write(appendPids(nil, pids))
+		}
+		return ps.Write(os.Stdout, pids, c.args[1:])
+	}, flag{name: "format", alias: "f", kind: text, value: "table", usage: "print as `FORMAT`: table or json"})
+	c.args, c.max, c.passthrough = "CONTAINER [PS-OPTION...]", -1, true
+	c.description = "The table is made without the host's ps. Its options are those of ps(1):\n-e, -A, -f, and -o with a list of columns. The default is -ef."
+	return c
+}
+
+// appendPids appends a line with an array of numbers; none is null, as runc has it.
+func appendPids(dst []byte, pids []int) []byte {
+	if len(pids) == 0 {
+		return append(dst, "null\n"...)
+	}
+	dst = append(dst, '[')
+	for _, pid := range pids {
+		dst = json.AppendInt(json.AppendComma(dst), int64(pid))
+	}
+	return append(dst, "]\n"...)
+}
