@@ -67,6 +67,14 @@ func find(name string) *command {
 		c = resumeCommand()
 	case "spec":
 		c = specCommand()
+	case "update":
+		c = updateCommand()
+	case "events":
+		c = eventsCommand()
+	case "ps":
+		c = psCommand()
+	case "features":
+		c = featuresCommand()
 	case "help", "h":
 		c = helpCommand()
 	default:
@@ -77,7 +85,8 @@ func find(name string) *command {
 
 // names lists all verbs but help, in the order of the help text.
 func names() []string {
-	return []string{"create", "run", "start", "state", "list", "kill", "delete", "exec", "pause", "resume", "spec"}
+	return []string{"create", "run", "start", "state", "list", "kill", "delete", "exec", "ps", "pause", "resume",
+		"update", "events", "spec", "features"}
 }
 
 // Main runs the command line and returns the exit code.
