@@ -96,11 +96,14 @@ fault:
 	MOVL    $16, DX
 	MOVL    $1, AX             // write(2)
 	SYSCALL
+	TESTQ   AX, AX             // a filter may forbid to say it, or
+	JLE     exit               // nobody listens
 	MOVQ    (BX), DI           // stay for the parent to look at, until it
 	MOVQ    SP, SI             // hangs up or kills us
 	MOVL    $16, DX
 	XORL    AX, AX             // read(2)
 	SYSCALL
+exit:
 	MOVL    $127, DI
 	MOVL    $231, AX           // exit_group(2)
 	SYSCALL

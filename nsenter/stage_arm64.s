@@ -103,11 +103,14 @@ fault:
 	MOVD  $16, R2
 	MOVD  $64, R8              // write(2)
 	SVC
+	CMP   $0, R0               // a filter may forbid to say it, or
+	BLE   exit                 // nobody listens
 	MOVD  (R21), R0            // stay for the parent to look at, until it
 	MOVD  RSP, R1              // hangs up or kills us
 	MOVD  $16, R2
 	MOVD  $63, R8              // read(2)
 	SVC
+exit:
 	MOVD  $127, R0
 	MOVD  $94, R8              // exit_group(2)
 	SVC
