@@ -51,7 +51,7 @@ func (b *birth) compose(gate nsenter.FD) {
 		p.Stop(ErrNoProcess.Error())
 		return
 	}
-	b.process.Become(p, nil)
+	b.process.Become(p, composeListener(p))
 }
 
 // composeCgroups has the stage enter each cgroup v1 hierarchy itself: it has

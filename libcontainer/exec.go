@@ -20,6 +20,7 @@ type execution struct {
 	options *ExecOptions
 	config  *specs.Spec    // as it was at create
 	spec    *specs.Process // what shall run
+	hook    string         // path of a hook to run instead of what spec names; or ""
 	process *process.Process
 	visit   *visit
 	group   *cgroups.Group
@@ -27,6 +28,8 @@ type execution struct {
 	program *nsenter.Program
 	stage   *nsenter.Stage
 
+	ready      bool // the stage has nothing left to do but to become the program
+	departure  departure
 	foreground *foreground // nil if detached
 }
 
@@ -43,6 +46,7 @@ func (r *Runtime) Exec(id string, o ExecOptions) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	defer c.close()
 	x := &execution{container: c, options: &o}
 	defer x.close()
 	if err := x.prepare(); err != nil {
@@ -53,10 +57,11 @@ func (r *Runtime) Exec(id string, o ExecOptions) (code int, err error) {
 			return 0, err
 		}
 	}
-	if err := x.begin(); err != nil {
-		if x.stage != nil {
-			reapFailed(x.stage)
-		}
+	if err = x.begin("runtime:exec", [3]int{0, 1, 2}); err == nil {
+		err = x.announce()
+	}
+	if err != nil {
+		x.undo()
 		return 0, err
 	}
 	if o.Detach {
@@ -81,6 +86,11 @@ func (x *execution) prepare() error {
 	if err := checkConsole(x.spec.Terminal, x.options.Detach, x.options.ConsoleSocket); err != nil {
 		return err
 	}
+	return x.plan()
+}
+
+// plan finds the way into the container, and records the Program.
+func (x *execution) plan() (err error) {
 	x.program = nsenter.New(x.options.PreserveFDs)
 	if x.visit, err = x.container.visit(x.program); err != nil {
 		return x.notExecutable(err)
@@ -159,42 +169,51 @@ func (x *execution) compose() {
 	}
 	x.process.Setup(p, inside)
 	x.composeReady(p, x.process, master, x.spec.Terminal)
-	x.process.Become(p, nil)
+	x.process.Become(p, composeListener(p))
 }
 
 // begin starts the stage and sees it through to execve.
-func (x *execution) begin() (err error) {
-	x.stage, err = x.program.Start(nsenter.Options{
-		Args:   []string{"runtime:exec", x.id},
-		Cgroup: -1,
-		Stdio:  [3]int{0, 1, 2},
-	})
+func (x *execution) begin(name string, stdio [3]int) (err error) {
+	x.stage, err = x.program.Start(nsenter.Options{Args: []string{name, x.id}, Cgroup: -1, Stdio: stdio})
 	if err != nil {
 		return err
 	}
-	forks := x.visit.forks(uint64(x.join.Dir + 1))
-	for {
-		event, err := x.stage.Next(x.runtime.timeout())
-		switch {
-		case err == io.EOF:
-			return x.announce()
-		case err != nil:
-			return explainExec(err, x.spec, x.config.Linux, x.stage.Pid)
-		case forks && event.Sync == nsenter.SyncForked:
-			err = adopted(x.stage, event)
-		case event.Sync == syncReady:
-			if err := x.process.Grant(x.stage.Pid); err != nil {
-				return err
-			}
-			err = x.welcome(x.process, event.Files, x.spec.Terminal, x.options.ConsoleSocket)
-			if err == nil {
-				err = x.stage.Reply(x.late)
-			}
-		}
-		if err != nil {
+	for done := false; !done; {
+		if done, err = x.answer(); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// answer serves the stage's next report. done means that it has become the
+// program.
+func (x *execution) answer() (done bool, _ error) {
+	event, err := x.stage.Next(x.runtime.timeout())
+	switch {
+	case err != nil && err != io.EOF:
+		return false, explainExec(err, x.spec, x.config.Linux, x.stage.Pid)
+	case event.Sync == nsenter.SyncForked && x.visit.forks(uint64(x.join.Dir+1)):
+		return false, adopted(x.stage, event)
+	case err == io.EOF && !x.ready:
+		return false, stageDied(x.stage)
+	case event.Sync == syncReady:
+		x.ready = true
+		if err := x.process.Grant(x.stage.Pid); err != nil {
+			return false, err
+		}
+		if err := x.welcome(x.process, event.Files, x.spec.Terminal, x.options.ConsoleSocket); err != nil {
+			return false, err
+		}
+		return false, x.stage.Reply(x.late)
+	}
+	if x.departure.container == nil {
+		x.departure = departure{container: x.container, pid: x.stage.Pid, status: Running, notifies: x.process.Notifies()}
+		if x.config.Linux != nil {
+			x.departure.profile = x.config.Linux.Seccomp
+		}
+	}
+	return x.departure.answer(event, err, x.stage.Reply)
 }
 
 // announce tells the engine about the process that runs now.
@@ -210,6 +229,13 @@ func (x *execution) announce() error {
 	return nil
 }
 
+// undo ends the stage after a failure.
+func (x *execution) undo() {
+	if x.stage != nil {
+		reapFailed(x.stage)
+	}
+}
+
 func (x *execution) close() {
 	if x.visit != nil {
 		x.visit.close()
@@ -223,5 +249,4 @@ func (x *execution) close() {
 	if x.stage != nil {
 		x.stage.Close()
 	}
-	x.container.close()
 }

@@ -16,6 +16,9 @@ func (r *Runtime) filter(profile *specs.LinuxSeccomp) (*process.Filter, error) {
 	if profile == nil {
 		return nil, nil
 	}
+	if root, err := r.makeRoot(); err == nil { // otherwise the filter is not cached, and the create will say why
+		closeFD(root)
+	}
 	f, warnings, err := seccomp.Load(r.Root+"/"+filterCache, profile)
 	for _, w := range warnings {
 		if w.Debug {

@@ -229,6 +229,7 @@ func (b *birth) journal() *record {
 		Hooks:       hookKinds(b.config.Hooks),
 		PidNS:       b.isNew(specs.PIDNamespace),
 		Keyring:     b.keyring(),
+		Notifies:    b.process.Notifies(),
 	}
 	for _, n := range b.linux().Namespaces {
 		rec.Namespaces |= uint64(namespaceType(n.Type).Flag())

@@ -41,6 +41,8 @@ type record struct {
 
 	Keyring string `json:"keyring,omitempty"` // session keyring of the process; empty: the caller's
 
+	Notifies bool `json:"notifies,omitempty"` // the seccomp filter has a listener, which start has to pass on
+
 	Namespaces uint64 `json:"namespaces"` // CLONE_NEW* of those that differ, or may, from the runtime's
 }
 

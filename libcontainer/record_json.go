@@ -56,7 +56,7 @@ func decodeCgroupsLocation(d *json.Decoder, v *cgroups.Location) {
 }
 
 func decodeRecord(d *json.Decoder, v *record) {
-	for d.Object("version id bundle rootfs created annotations pid start bootId inode cgroup hooks pidNamespace keyring namespaces", 1<<0|1<<1|1<<2|1<<3|1<<4|1<<6|1<<7|1<<8|1<<9|1<<10|1<<12|1<<14); d.More(); {
+	for d.Object("version id bundle rootfs created annotations pid start bootId inode cgroup hooks pidNamespace keyring notifies namespaces", 1<<0|1<<1|1<<2|1<<3|1<<4|1<<6|1<<7|1<<8|1<<9|1<<10|1<<12|1<<15); d.More(); {
 		switch d.Name() {
 		case "version":
 			d.Once(0)
@@ -100,8 +100,11 @@ func decodeRecord(d *json.Decoder, v *record) {
 		case "keyring":
 			d.Once(13)
 			v.Keyring = d.String()
-		case "namespaces":
+		case "notifies":
 			d.Once(14)
+			v.Notifies = d.Bool()
+		case "namespaces":
+			d.Once(15)
 			v.Namespaces = d.Uint(64)
 		default:
 			d.Unknown()
@@ -185,6 +188,10 @@ func appendRecord(dst []byte, v *record) []byte {
 	if v.Keyring != "" {
 		dst = json.AppendName(dst, "keyring")
 		dst = json.AppendString(dst, v.Keyring)
+	}
+	if v.Notifies {
+		dst = json.AppendName(dst, "notifies")
+		dst = json.AppendBool(dst, v.Notifies)
 	}
 	dst = json.AppendName(dst, "namespaces")
 	dst = json.AppendUint(dst, v.Namespaces)

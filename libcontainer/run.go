@@ -49,8 +49,7 @@ func (b *birth) run() error {
 		b.undo()
 		return err
 	}
-	if _, err := b.stage.Next(b.runtime.timeout()); err != io.EOF {
-		err = b.explain(err)
+	if err := b.become(); err != nil {
 		b.undo()
 		return err
 	}
@@ -59,6 +58,20 @@ func (b *birth) run() error {
 		return err
 	}
 	return nil
+}
+
+// become serves the stage until it has become the program.
+func (b *birth) become() error {
+	d := departure{container: b.container, profile: b.linux().Seccomp, pid: b.stage.Pid, status: Created, notifies: b.Notifies}
+	for {
+		event, err := b.stage.Next(b.runtime.timeout())
+		if err != nil && err != io.EOF {
+			return b.explain(err)
+		}
+		if done, err := d.answer(event, err, b.stage.Reply); done || err != nil {
+			return err
+		}
+	}
 }
 
 // finish deletes the container after its process has ended. Another command

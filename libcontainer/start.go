@@ -2,7 +2,6 @@ package libcontainer
 
 import (
 	"errors"
-	"io"
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -66,18 +65,54 @@ func (c *container) openGate() error {
 		return err
 	}
 	defer unix.Close(gate)
-	_, err = nsenter.Next(gate, c.runtime.timeout())
-	var fault *nsenter.Fault
-	if errors.As(err, &fault) {
-		return c.explainFault(fault)
-	}
-	if err != nil && err != io.EOF {
+	if err := c.become(gate); err != nil {
+		if !errors.Is(err, nsenter.ErrTimeout) { // it may still get there
+			c.putDown()
+		}
 		return err
 	}
 	if err := unix.Unlinkat(c.dir, gateFile, 0); err != nil && err != unix.ENOENT {
 		return &diag.Error{Op: "remove", Path: c.path(gateFile), Err: err}
 	}
 	return nil
+}
+
+// putDown ends a stage that has failed, so that the container is stopped when
+// the caller learns of it. Both steps may come too late: it ends by itself when
+// we hang up.
+func (c *container) putDown() {
+	pidfd, err := c.alive()
+	if err != nil {
+		return
+	}
+	defer unix.Close(pidfd)
+	if signalPidfd(pidfd, unix.SIGKILL) == nil {
+		_ = c.waitGone(pidfd)
+	}
+}
+
+// become serves the stage on the other side of gate until it has become the
+// program.
+func (c *container) become(gate int) error {
+	d := departure{container: c, pid: c.Pid, status: Created, notifies: c.Notifies}
+	if c.Notifies {
+		config, err := c.config()
+		if err != nil {
+			return err
+		}
+		d.profile = config.Linux.Seccomp
+	}
+	reply := func(data []byte) error { return nsenter.Reply(gate, data) }
+	for {
+		event, err := nsenter.Next(gate, c.runtime.timeout())
+		var fault *nsenter.Fault
+		if errors.As(err, &fault) {
+			return c.explainFault(fault)
+		}
+		if done, err := d.answer(event, err, reply); done || err != nil {
+			return err
+		}
+	}
 }
 
 // gateAddress reaches the gate through the open directory: the path to it may

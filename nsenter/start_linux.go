@@ -179,8 +179,11 @@ func received(control []byte) ([]int, error) {
 }
 
 // Reply sends data to a stage that waits in Receive.
-func (s *Stage) Reply(data []byte) error {
-	if _, err := unix.SendmsgN(s.status, data, nil, nil, unix.MSG_NOSIGNAL); err != nil {
+func (s *Stage) Reply(data []byte) error { return Reply(s.status, data) }
+
+// Reply is Stage.Reply for a status socket.
+func Reply(status int, data []byte) error {
+	if _, err := unix.SendmsgN(status, data, nil, nil, unix.MSG_NOSIGNAL); err != nil {
 		return &diag.Error{Op: "answer the stage", Err: err}
 	}
 	return nil

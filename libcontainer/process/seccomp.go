@@ -34,6 +34,11 @@ func (x *Process) kept() uint64 {
 	return 1 << unix.CAP_SYS_ADMIN
 }
 
+// Notifies reports whether the filter has a listener, which Become hands over.
+func (x *Process) Notifies() bool {
+	return x.in.Seccomp != nil && x.in.Seccomp.Flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0
+}
+
 // loadFilter installs the filter, after which only execve follows: so a filter
 // needs to allow that, and nothing of ours. With a listener there is a message
 // to the parent in between, by sendmsg and read.
@@ -49,7 +54,7 @@ func (x *Process) loadFilter(p *nsenter.Program, notify func(nsenter.FD)) {
 	}
 	listener := p.Seccomp(f.BPF, f.Flags)
 	switch {
-	case f.Flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER == 0:
+	case !x.Notifies():
 	case notify == nil:
 		p.Stop("nobody takes the listener of this filter, whose calls would wait for ever")
 	default:
