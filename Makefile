@@ -59,7 +59,7 @@ unit: deps-test $(EMBED)/helper.version
 	$(GO) test -tags '$(TAGS)' ./internal/... ./spec/... ./nsenter/... ./cgroups/... ./rootfs/... ./libcontainer/... ./tests/bench/... ./tests/harness/... ./tests/layers/... ./tests/require/... ./tests/view/...
 
 blackbox: deps-test runtime
-	$(GO) test -count=1 -timeout 20m ./tests
+	$(GO) test -count=1 -timeout 20m ./tests ./tests/breakouts
 
 check: deps-test $(EMBED)/helper.version
 	@.ci/check

@@ -133,6 +133,7 @@ func (x *execution) planProcess() error {
 	in := process.Input{
 		Process:     x.spec,
 		Exec:        true,
+		Hook:        x.hook,
 		Userns:      x.visit.flags&unix.CLONE_NEWUSER != 0,
 		UIDMappings: linux.UIDMappings,
 		GIDMappings: linux.GIDMappings,

@@ -58,8 +58,11 @@ func (c *container) runHooks(kind string, status Status) error {
 
 func (c *container) kind(h *specs.Hooks, kind string) hooks.Kind {
 	k := hooks.Kind{Name: kind, Hooks: hooksOf(h, kind), Start: hooks.Runtime, Timeout: c.runtime.timeout()}
-	if inContainer(kind) {
+	switch kind {
+	case "createContainer":
 		k.Start = c.startInside
+	case "startContainer":
+		k.Start = c.startAsProcess
 	}
 	return k
 }
@@ -102,8 +105,35 @@ func (c *container) config() (*specs.Spec, error) {
 
 func decodeConfig(raw []byte) (*specs.Spec, error) { return spec.Decode(raw) }
 
-// startInside starts a hook in the namespaces and root of the container's
-// process: a stage that joins them and becomes the hook.
+// startAsProcess starts a hook whose path is the image's to fill
+// (config.md#startcontainer): so whatever is there runs with no more rights than
+// the container process itself, as if by exec. Its argv, environment and stdio
+// are the hook's.
+func (c *container) startAsProcess(h *specs.Hook, stdio [3]int) (int, error) {
+	config, err := c.config()
+	if err != nil {
+		return 0, err
+	}
+	p := specs.Process{Cwd: "/"}
+	if config.Process != nil {
+		p = *config.Process
+	}
+	p.Args, p.Env, p.Terminal = hooks.Args(h), h.Env, false
+	x := &execution{container: c, options: &ExecOptions{}, config: config, spec: &p, hook: h.Path}
+	defer x.close()
+	if err := x.plan(); err != nil {
+		return 0, err
+	}
+	if err := x.begin("runtime:hook", stdio); err != nil {
+		x.undo()
+		return 0, err
+	}
+	return x.stage.Pid, nil
+}
+
+// startInside starts a hook of the runtime in the namespaces of the container's
+// process, with all rights: a stage that joins them and becomes the hook. The
+// root is still the runtime's, so the image has no say in what runs.
 func (c *container) startInside(h *specs.Hook, stdio [3]int) (int, error) {
 	p := nsenter.New(0)
 	v, err := c.visit(p)

@@ -30,7 +30,7 @@ const (
 )
 
 func (x *Process) wantsHome() bool {
-	if x.in.Process == nil {
+	if x.in.Process == nil || x.in.Hook != "" {
 		return false
 	}
 	_, ok := lookupEnv(x.env, "HOME")

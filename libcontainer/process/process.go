@@ -31,8 +31,9 @@ type Input struct {
 	// Process is what config.json or the caller of exec asks for. It may be
 	// nil: a container can be created without, though never started.
 	Process *specs.Process
-	Exec    bool // the process joins a running container
-	Userns  bool // it is in another user namespace than the runtime
+	Exec    bool   // the process joins a running container
+	Hook    string // path to execute, whatever args[0] says, with no more environment than Process.Env; or ""
+	Userns  bool   // it is in another user namespace than the runtime
 	// The mappings of that namespace, if known: to say that an id is not mapped.
 	UIDMappings, GIDMappings []specs.LinuxIDMapping
 	SetgroupsDenied          bool // user_namespaces(7): its setgroups file says deny

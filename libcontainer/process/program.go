@@ -67,6 +67,10 @@ func (x *Process) checkProgram() error {
 	if !strings.HasPrefix(x.in.Process.Cwd, "/") {
 		return problem(cwdField, errors.New("Cwd must be an absolute path"), strconv.Quote(x.in.Process.Cwd))
 	}
+	if x.in.Hook != "" {
+		x.programs = []string{x.in.Hook}
+		return nil
+	}
 	x.programs = candidates(args[0], x.env)
 	if len(x.programs) > 0 {
 		return nil

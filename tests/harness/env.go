@@ -76,7 +76,7 @@ func Binary(t testing.TB) string {
 	t.Helper()
 	path := os.Getenv(binaryEnv)
 	if path == "" {
-		path = filepath.Join("..", "runtime") // go test runs in the package's directory
+		path = filepath.Join(repository(t), "runtime")
 	}
 	path, err := filepath.Abs(path)
 	must(t, err)
@@ -84,6 +84,22 @@ func Binary(t testing.TB) string {
 		t.Fatalf("no runtime to test: %v (build it, or set %s)", err, binaryEnv)
 	}
 	return path
+}
+
+// repository is the directory of the module's go.mod, at or above the
+// package's own, in which go test runs.
+func repository(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	must(t, err)
+	for dir != "/" {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+	t.Fatal("no go.mod above the working directory")
+	return ""
 }
 
 // ID returns a fresh container id.

@@ -1,0 +1,191 @@
+// Package breakouts plays the attacker: a hostile image, a hostile neighbour
+// that shares a volume, a hostile process in the container. For each way out of
+// a container that any runtime is known to have had there is a test here, which
+// docs/security.md refers to.
+package breakouts
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ociruntime/tests/harness"
+	"ociruntime/tests/view"
+)
+
+func TestMain(m *testing.M) { os.Exit(view.Main(m)) }
+
+// raceEnv is for how long each race is run, as in "1m". Races are the more
+// convincing the longer they last.
+const raceEnv = "BREAKOUT_RACE"
+
+// raceStarts bounds the number of starts of one race.
+const raceStarts = 1000
+
+func raceTime() time.Duration {
+	if d, err := time.ParseDuration(os.Getenv(raceEnv)); err == nil {
+		return d
+	}
+	return 3 * time.Second
+}
+
+// race calls attempt until the time is over. Races do not depend on how cgroups
+// are mounted, so one view runs them.
+func race(t *testing.T, attempt func(i int)) {
+	t.Helper()
+	deadline := time.Now().Add(raceTime())
+	i := 0
+	for ; i < raceStarts && time.Now().Before(deadline) && !t.Failed(); i++ {
+		attempt(i)
+	}
+	t.Logf("%d attempts", i)
+}
+
+// oneView skips all views but the first that this host shows.
+func oneView(t *testing.T) {
+	t.Helper()
+	if view.Current() == view.V1 || view.Current() == view.V2 && view.HasControllerV1("memory") {
+		t.Skip("does not depend on the view; another one runs it")
+	}
+}
+
+// swap exchanges two directory entries as fast as it can, until the test ends.
+func swap(t *testing.T, a, b string) {
+	t.Helper()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if err := unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE); err != nil {
+				t.Errorf("exchange %s and %s: %v", a, b, err)
+				return
+			}
+			runtime.Gosched()
+		}
+	}()
+	t.Cleanup(func() { close(stop); <-stopped })
+}
+
+// victim is a directory of the host that the attacker wants to reach. It must
+// be the same at the end of the test.
+func victim(t *testing.T, env *harness.Env) string {
+	t.Helper()
+	dir := env.File("victim")
+	check(t, os.MkdirAll(filepath.Join(dir, "sub"), 0o755))
+	for _, name := range []string{"secret", "ptmx", "null", "console", "sub/secret"} {
+		check(t, os.WriteFile(filepath.Join(dir, name), []byte("of the host\n"), 0o644))
+	}
+	before := fingerprint(t, dir)
+	t.Cleanup(func() {
+		if after := fingerprint(t, dir); after != before {
+			t.Errorf("the host has changed:\n%s\nwas\n%s", after, before)
+		}
+	})
+	return dir
+}
+
+// fingerprint describes all below dir.
+func fingerprint(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	check(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		var st unix.Stat_t
+		if err := unix.Lstat(path, &st); err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "%s %o %d:%d rdev %d", strings.TrimPrefix(path, dir), st.Mode, st.Uid, st.Gid, st.Rdev)
+		if st.Mode&unix.S_IFMT == unix.S_IFREG {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(&b, " %x", sha256.Sum256(data))
+		}
+		b.WriteByte('\n')
+		return nil
+	}))
+	return b.String()
+}
+
+// attacker is the program in ./attacker, which does inside what busybox cannot.
+var attacker = struct {
+	once sync.Once
+	path string
+	err  error
+}{}
+
+// withAttacker binds the attacker on /tmp/attacker.
+func withAttacker(t *testing.T) harness.Edit {
+	t.Helper()
+	attacker.once.Do(func() {
+		attacker.path = filepath.Join(view.Dir(), "attacker")
+		build := exec.Command(filepath.Join(runtime.GOROOT(), "bin", "go"), "build", "-o", attacker.path, "./attacker")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			attacker.err = fmt.Errorf("%w\n%s", err, out)
+		}
+	})
+	check(t, attacker.err)
+	return harness.Mounted(specs.Mount{Destination: "/tmp/attacker", Type: "bind", Source: attacker.path, Options: []string{"bind", "ro"}})
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func want[T comparable](t testing.TB, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+// link makes path a symbolic link, whatever was there before.
+func link(t testing.TB, target, path string) {
+	t.Helper()
+	check(t, os.RemoveAll(path))
+	check(t, os.Symlink(target, path))
+}
+
+// escapes are link targets that lead to dir if they are followed on the host.
+func escapes(dir string) []string {
+	return []string{dir, strings.Repeat("../", 30) + dir[1:]}
+}
+
+// bind is a mount of a file or directory.
+func bind(source, destination string, options ...string) harness.Edit {
+	return harness.Mounted(specs.Mount{Destination: destination, Type: "bind", Source: source, Options: append([]string{"bind"}, options...)})
+}
+
+// write makes a file. A program is written while nobody forks, or a child would
+// hold it open: ETXTBSY, golang.org/issue/22315.
+func write(t testing.TB, path, text string, mode os.FileMode) {
+	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	check(t, os.WriteFile(path, []byte(text), mode))
+	check(t, os.Chmod(path, mode))
+}
