@@ -214,7 +214,7 @@ func TestVersions(t *testing.T) {
 	t.Parallel()
 	env := harness.New(t)
 	for _, version := range []string{"1.0.0", "1.0.2-dev", "1.1.0+dev", "1.2.1", "1.3.0"} {
-		env.Run(env.Bundle(func(c *specs.Spec) { c.Version = version })).WantQuiet(t)
+		wantRan(t, env.Run(env.Bundle(ran, func(c *specs.Spec) { c.Version = version })))
 	}
 }
 
@@ -230,10 +230,10 @@ func TestNoProcess(t *testing.T) {
 func TestLargeConfig(t *testing.T) {
 	t.Parallel()
 	env := harness.New(t)
-	bundle := env.Bundle(func(c *specs.Spec) {
+	bundle := env.Bundle(ran, func(c *specs.Spec) {
 		c.Annotations = map[string]string{"large": strings.Repeat("x", 4<<20)}
 	})
-	env.Run(bundle).WantQuiet(t)
+	wantRan(t, env.Run(bundle))
 }
 
 // TestLongStrings: what the kernel cannot take is an error, not a crash.

@@ -53,9 +53,9 @@ func TestEmptyRoot(t *testing.T) {
 func TestNoEnvironment(t *testing.T) {
 	t.Parallel()
 	env := harness.New(t)
-	run := env.RunCommand(env.Bundle())
+	run := env.RunCommand(env.Bundle(ran))
 	run.Env = []string{}
-	run.Run().WantQuiet(t)
+	wantRan(t, run.Run())
 }
 
 // TestClosedStdio: started without stdin, stdout and stderr at all.
@@ -80,9 +80,9 @@ func TestWorkingDirectoryUntouched(t *testing.T) {
 	env := harness.New(t)
 	dir := env.File("cwd")
 	check(t, os.Mkdir(dir, 0o755))
-	run := env.RunCommand(env.Bundle())
+	run := env.RunCommand(env.Bundle(ran))
 	run.Dir = dir
-	run.Run().WantQuiet(t)
+	wantRan(t, run.Run())
 	wantEmpty(t, dir)
 }
 
@@ -103,7 +103,7 @@ func TestNoHelpers(t *testing.T) {
 		}
 	}
 	// The runtime, the stage's image, and the user's program.
-	if count > 3 {
+	if count < 2 || count > 3 {
 		t.Errorf("%d programs were executed:\n%s", count, read(t, trace))
 	}
 }

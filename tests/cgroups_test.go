@@ -197,7 +197,7 @@ func TestCgroupPreExisting(t *testing.T) {
 		check(t, os.Mkdir(filepath.Join(h.Point, name), 0o755))
 	}
 	t.Cleanup(func() { view.RemoveCgroups(name) })
-	env.Run(env.Bundle(func(c *specs.Spec) { c.Linux.CgroupsPath = "/" + name })).WantQuiet(t)
+	wantRan(t, env.Run(env.Bundle(ran, func(c *specs.Spec) { c.Linux.CgroupsPath = "/" + name })))
 }
 
 // TestCgroupFrozen: a frozen cgroup would hang the container for ever.
@@ -265,9 +265,9 @@ func TestCgroupSubtreeRemoved(t *testing.T) {
 	if view.HasControllerV1("pids") {
 		dir += "/pids"
 	}
-	env.Run(env.Bundle(addNamespace(specs.CgroupNamespace, ""), harness.WithoutMount("/sys/fs/cgroup"),
+	wantRan(t, env.Run(env.Bundle(addNamespace(specs.CgroupNamespace, ""), harness.WithoutMount("/sys/fs/cgroup"),
 		harness.Mounted(specs.Mount{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup"}),
-		harness.Shell("mkdir -p "+dir+"/a/b "+dir+"/c"))).WantQuiet(t)
+		harness.Shell("mkdir -p "+dir+"/a/b "+dir+"/c && echo ran"))))
 }
 
 // TestPidsLimitOne: a container may be allowed one process only.
@@ -276,7 +276,7 @@ func TestPidsLimitOne(t *testing.T) {
 	require.Controller(t, "pids")
 	env := harness.New(t)
 	one := resources(func(r *specs.LinuxResources) { r.Pids = &specs.LinuxPids{Limit: harness.Pointer(int64(1))} })
-	env.Run(env.Bundle(one)).WantQuiet(t)
+	wantRan(t, env.Run(env.Bundle(one, ran)))
 	r := env.Run(env.Bundle(one, harness.Shell("(exit 0); echo not reached")))
 	if r.Code == 0 || strings.Contains(r.Stdout, "not reached") {
 		t.Errorf("a second process started: %s", r)
@@ -289,9 +289,9 @@ func TestMemoryLimitSmall(t *testing.T) {
 	t.Parallel()
 	require.Controller(t, "memory")
 	env := harness.New(t)
-	env.Run(env.Bundle(resources(func(r *specs.LinuxResources) {
+	wantRan(t, env.Run(env.Bundle(ran, resources(func(r *specs.LinuxResources) {
 		r.Memory = &specs.LinuxMemory{Limit: harness.Pointer(int64(512 << 10))}
-	}))).WantQuiet(t)
+	}))))
 }
 
 // TestMemoryLimitEnforced: who exceeds it is killed.

@@ -30,7 +30,9 @@ func TestFlagsAnywhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			id := env.ID()
 			env.Call(args(id)...).WantQuiet(t)
+			env.Call("state", id).WantCode(t, 0)
 			env.Call("delete", id, "--force").WantQuiet(t)
+			env.Call("state", id).WantCode(t, 1)
 		})
 	}
 }

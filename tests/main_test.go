@@ -60,6 +60,19 @@ func wantFile(t testing.TB, path, want string) {
 	}
 }
 
+// ran is a program that shows that it ran.
+var ran = harness.Args("echo", "ran")
+
+// wantRan fails the test unless the call ran the program ran and nothing else
+// was said.
+func wantRan(t testing.TB, r harness.Result) {
+	t.Helper()
+	r.WantCode(t, 0)
+	if r.Stdout != "ran\n" || r.Stderr != "" {
+		t.Fatalf("want the program's output alone; %s", r)
+	}
+}
+
 func want[T comparable](t testing.TB, what string, got, want T) {
 	t.Helper()
 	if got != want {

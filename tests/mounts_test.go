@@ -16,7 +16,9 @@ import (
 // mountsInside runs a container that shows its mount table.
 func mountsInside(env *harness.Env, edits ...harness.Edit) []view.Mount {
 	env.T.Helper()
-	return view.ParseMounts(env.Stdout(append(edits, harness.Args("cat", "/proc/self/mountinfo"))...))
+	mounts := view.ParseMounts(env.Stdout(append(edits, harness.Args("cat", "/proc/self/mountinfo"))...))
+	mountAt(env.T, mounts, "/")
+	return mounts
 }
 
 // mountAt returns the topmost mount on the point.

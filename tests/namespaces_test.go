@@ -196,7 +196,7 @@ func TestNamespaceErrors(t *testing.T) {
 func TestPIDNamespace(t *testing.T) {
 	t.Parallel()
 	env := harness.New(t)
-	want(t, "processes", env.Stdout(harness.Shell("echo $$; ls -d /proc/[0-9]* | wc -l")), "1\n3") // sh, ls and wc
+	want(t, "processes", env.Stdout(harness.Shell("echo $$; echo /proc/[0-9]*")), "1\n/proc/1")
 }
 
 // TestNetworkNamespace: loopback is there, up, and alone.

@@ -49,6 +49,7 @@ func TestPlanRepeats(t *testing.T) {
 	first := env.Call("create", "--plan", "--bundle", bundle.Dir, id).WantCode(t, 0).Stdout
 	second := env.Call("create", "--plan", "--bundle", bundle.Dir, id).WantCode(t, 0).Stdout
 	want(t, "the second plan", second, first)
+	want(t, "there is one", first != "", true)
 }
 
 // TestPlanRefuses what create refuses.
