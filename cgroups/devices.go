@@ -80,6 +80,9 @@ func compileDevices(config []specs.LinuxDeviceCgroup) (*deviceRules, error) {
 		policy.list = defaultDevices()
 	}
 	for i := start; i < len(config); i++ {
+		if policy.everything() && config[i].Allow {
+			continue // says nothing new
+		}
 		policy.list = append(policy.list, expand(i, &config[i])...)
 	}
 	return policy, nil

@@ -42,6 +42,8 @@ var deviceCases = []struct {
 	{"deny of part of a default", []specs.LinuxDeviceCgroup{denyAll, entry(false, "c", 136, 0, "rwm")}},
 	{"deny of writing to a default", []specs.LinuxDeviceCgroup{denyAll, entry(false, "c", 1, 9, "w")}},
 	{"deny of making nodes", []specs.LinuxDeviceCgroup{denyAll, entry(false, "c", -1, -1, "m")}},
+	{"deny of one node", []specs.LinuxDeviceCgroup{denyAll, entry(false, "c", 10, 229, "rwm")}},
+	{"allow all, then one device", []specs.LinuxDeviceCgroup{entry(true, "a", -1, -1, "rwm"), entry(true, "c", 10, 229, "m")}},
 	{"exception to an exception", []specs.LinuxDeviceCgroup{denyAll, entry(true, "c", 10, -1, "rw"), entry(false, "c", 10, 200, "rw")}},
 	{"allow all but one", []specs.LinuxDeviceCgroup{entry(true, "", -1, -1, ""), entry(false, "c", 10, 200, "rwm")}},
 	{"no hole into a denied range", []specs.LinuxDeviceCgroup{entry(true, "", -1, -1, ""), entry(false, "c", 10, -1, "rwm"), entry(true, "c", 10, 200, "rwm")}},

@@ -69,14 +69,20 @@ func join(list []rule, r rule) []rule {
 // take operations from an exception, but not single devices from a range: it
 // accepts such a write and silently ignores it, and the container would keep an
 // access that the config takes away. So that is an error, unless the range is
-// one of our defaults, which then goes as a whole.
+// one of our defaults, which then goes as a whole; but not the right to make
+// nodes for a rule that speaks of more: making opens no device, and containers
+// are used to it beside Docker's "deny c 10:229 rwm".
 func carve(list []rule, r rule) ([]rule, error) {
 	for i := range list {
 		e := &list[i]
 		switch {
 		case e.access&r.access == 0 || !e.overlaps(r):
-		case r.covers(*e) || e.index == ours:
+		case r.covers(*e):
 			e.access &^= r.access
+		case e.index == ours && r.access == mknod:
+			e.access &^= mknod
+		case e.index == ours:
+			e.access &^= r.access &^ mknod
 		default:
 			return nil, &diag.Error{Field: deviceField(r.index), Path: r.String(),
 				Err:  errors.New("cgroup v1 cannot make an exception to an exception"),

@@ -2,6 +2,7 @@ package libcontainer
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -95,7 +96,7 @@ func (b *birth) start() error {
 		Cgroup:     -1,
 		Stdio:      [3]int{0, 1, 2},
 	}
-	resources := b.linux().Resources
+	resources := b.resources()
 	if b.group.Mode() == cgroups.V1 {
 		b.created = make(chan error, 1)
 		go func() { b.created <- b.group.Create(resources) }()
@@ -113,6 +114,33 @@ func (b *birth) start() error {
 	b.stage, err = b.program.Start(options)
 	b.entry.Close()
 	return err
+}
+
+// resources are linux.resources, with the right to make the nodes that
+// linux.devices lists: the stage makes them under the container's own device
+// rules, and "docker run --device X:rw" leaves that right out.
+func (b *birth) resources() *specs.LinuxResources {
+	linux := b.linux()
+	if linux.Resources == nil || len(linux.Devices) == 0 {
+		return linux.Resources
+	}
+	r := *linux.Resources
+	r.Devices = slices.Clone(r.Devices)
+	for i := range linux.Devices {
+		d := &linux.Devices[i]
+		if d.Type != "p" {
+			r.Devices = append(r.Devices, specs.LinuxDeviceCgroup{Allow: true, Type: ruleType(d.Type), Major: &d.Major, Minor: &d.Minor, Access: "m"})
+		}
+	}
+	return &r
+}
+
+// ruleType is the type of a device in the rules, which have no "u".
+func ruleType(device string) string {
+	if device == "u" {
+		return "c"
+	}
+	return device
 }
 
 // enterCgroups gives the stage the tasks files it waits for.

@@ -92,6 +92,21 @@ func TestSpecDeviceMode(t *testing.T) {
 	want(t, "modes", got, "666\n666")
 }
 
+// TestSpecDeviceMayNotBeMade: rules say what the container may do with a
+// device, also when that does not include to make it. Engines give
+// "--device /dev/fuse:/dev/other:rw" so, behind rules that deny it at first.
+func TestSpecDeviceMayNotBeMade(t *testing.T) {
+	t.Parallel()
+	env := harness.New(t)
+	got := env.Stdout(func(c *specs.Spec) {
+		c.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/other", Type: "c", Major: 10, Minor: 229}}
+		c.Linux.Resources = &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{
+			allow(false, "", -1, -1, "rwm"), allow(false, "c", 10, 229, "rwm"), allow(true, "c", 10, 229, "rw"),
+		}}
+	}, harness.Shell(": <>/dev/other && stat -c '%F %t:%T' /dev/other"))
+	want(t, "device", got, "character special file a:e5")
+}
+
 // TestSpecDeviceInUserNamespace: mknod is denied there, so the host's node is
 // bound.
 func TestSpecDeviceInUserNamespace(t *testing.T) {
