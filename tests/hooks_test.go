@@ -26,7 +26,9 @@ func addHook(kind string, hook specs.Hook) harness.Edit {
 			c.Hooks = &specs.Hooks{}
 		}
 		lists := map[string]*[]specs.Hook{
-			"prestart": &c.Hooks.Prestart, "createRuntime": &c.Hooks.CreateRuntime, "createContainer": &c.Hooks.CreateContainer, //nolint:staticcheck // deprecated, and used by Docker
+			//lint:ignore SA1019 deprecated, and what Docker uses
+			"prestart":      &c.Hooks.Prestart,
+			"createRuntime": &c.Hooks.CreateRuntime, "createContainer": &c.Hooks.CreateContainer,
 			"startContainer": &c.Hooks.StartContainer, "poststart": &c.Hooks.Poststart, "poststop": &c.Hooks.Poststop,
 		}
 		*lists[kind] = append(*lists[kind], hook)
