@@ -161,7 +161,8 @@ func (x *explainer) newFSDenied() error {
 	return nil
 }
 
-// mountsBelow lists mounts of the stage's namespace below dir, four at most.
+// mountsBelow lists mounts of the stage's namespace below dir, four at most,
+// without those on directories that the kernel keeps empty for them.
 func (x *explainer) mountsBelow(dir string) []string {
 	data, err := os.ReadFile("/proc/" + strconv.Itoa(x.stage.Pid) + "/mountinfo")
 	if err != nil {
@@ -171,6 +172,9 @@ func (x *explainer) mountsBelow(dir string) []string {
 	for line := range strings.Lines(string(data)) {
 		fields := strings.Fields(line)
 		if len(fields) < 5 || fields[4] == dir || !below(fields[4], dir) {
+			continue
+		}
+		if fields[4] == "/proc/sys/fs/binfmt_misc" || fields[4] == "/proc/fs/nfsd" {
 			continue
 		}
 		if len(list) == 4 {
