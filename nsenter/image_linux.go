@@ -114,7 +114,7 @@ const stageName = "runtime:stage"
 func (p *Program) image() (fd int, name string, err error) {
 	name = "/" + stageName
 	fd, err = p.imageMount()
-	if err == unix.EPERM {
+	if err == unix.EPERM || err == unix.ENOSYS { // before Linux 5.12 the mount cannot become read-only
 		name = ""
 		fd, err = p.imageMemfd()
 	}

@@ -42,7 +42,7 @@ func wait(t *testing.T, s *Stage) syscall.WaitStatus {
 
 func TestStageBecomesProgram(t *testing.T) {
 	p := New(0)
-	p.CloseRange(Number(4), unix.CLOSE_RANGE_CLOEXEC)
+	p.CloseOnExec(p.Status())
 	e := p.FindProgram([]string{"/nosuch/echo", "/etc", "/bin/echo"}, "not found", []string{"echo", "hello"}, nil)
 	p.Send(7, 0)
 	p.Wait()

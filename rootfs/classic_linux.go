@@ -112,6 +112,21 @@ var attributeFlags = [...]struct {
 	{unix.MOUNT_ATTR_STRICTATIME, unix.MS_STRICTATIME}, {unix.MOUNT_ATTR_NOSYMFOLLOW, unix.MS_NOSYMFOLLOW},
 }
 
+// attributesBefore are those m has before its options: of its source, or of what
+// it remounts.
+func (r *Rootfs) attributesBefore(m *mount) uint64 {
+	if m.family == familyBind {
+		return attributesOf(m.source)
+	}
+	var had uint64
+	for i := range r.mounts {
+		if e := &r.mounts[i]; m.family == familyRemount && e.dest == m.dest {
+			had = e.had&^e.own.clear | e.own.set
+		}
+	}
+	return had
+}
+
 // attributesOf are the MOUNT_ATTR_* of the mount that path is on. ST_* flags
 // have the values of MS_*, but for relatime, which is the default.
 func attributesOf(path string) uint64 {

@@ -26,6 +26,14 @@ func withoutMountSetattr() []byte {
 	return b
 }
 
+// needMountSetattr skips what an old kernel cannot do, see classic_linux.go.
+func needMountSetattr(t *testing.T) {
+	t.Helper()
+	if oldKernel() {
+		t.Skip("needs mount_setattr, Linux 5.12")
+	}
+}
+
 // The default container, on a kernel before 5.12.
 func TestClassicDefault(t *testing.T) {
 	_, list := hierarchies(t)

@@ -133,7 +133,7 @@ func (c *container) run(t *testing.T) (string, error) {
 	t.Helper()
 	needRoot(t)
 	c.in.MountNS = true
-	r, err := newRootfs(c.in, c.classic)
+	r, err := newRootfs(c.in, c.classic || oldKernel())
 	if err != nil {
 		return "", err
 	}
@@ -222,7 +222,8 @@ func (c *container) record(r *Rootfs) *nsenter.Program {
 	r.Finish(p)
 	p.At("process")
 	e := p.FindProgram([]string{"/bin/sh"}, "", []string{"sh", "-c", c.script}, []string{"PATH=/bin"})
-	p.CloseRange(nsenter.Number(3), unix.CLOSE_RANGE_CLOEXEC)
+	p.CloseRange(p.FirstOwn(), 0)
+	p.CloseOnExec(p.Status())
 	p.Execve(e)
 	return p
 }
@@ -243,7 +244,7 @@ func mapIDs(t *testing.T, pid int) {
 func golden(t *testing.T, name string, c *container) {
 	t.Helper()
 	c.in.MountNS = true
-	r, err := New(c.in)
+	r, err := newRootfs(c.in, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,7 @@ func (r *Rootfs) newMount(i int) (mount, error) {
 		err = m.checkProc()
 	}
 	if err == nil && r.classic {
-		m.had = attributesOf(m.source)
+		m.had = r.attributesBefore(&m)
 		err = m.checkClassic()
 	}
 	return m, err

@@ -117,6 +117,7 @@ func TestBindKeepsFlags(t *testing.T) {
 }
 
 func TestRecursiveAttributes(t *testing.T) {
+	needMountSetattr(t)
 	src := filepath.Join(t.TempDir(), "m")
 	mountTmpfs(t, src, 0)
 	mountTmpfs(t, src+"/sub", unix.MS_NOEXEC)
@@ -145,6 +146,7 @@ func TestRecursiveAttributes(t *testing.T) {
 
 // "ro" on a recursive bind of /sys covers the cgroup file systems below it.
 func TestSysReadonly(t *testing.T) {
+	needMountSetattr(t)
 	sys := filepath.Join(t.TempDir(), "sys")
 	mountTmpfs(t, sys, 0)
 	mountTmpfs(t, sys+"/fs/cgroup", 0)

@@ -63,6 +63,7 @@ func TestUsernsLockedFlags(t *testing.T) {
 	}
 	c.want(t, "/m1 rw,nosuid,nodev,noexec,relatime\n/m2 ro,nosuid,nodev,noexec,relatime\n/m3 rw,nosuid,nodev,noexec,relatime")
 	c.in.Config.Mounts[4].Options = []string{"bind", "exec"}
+	needMountSetattr(t)
 	c.refused(t, `mounts[4].options: mount_setattr: operation not permitted (a user namespace may not change the flags that the mount of `+src+` came with: nosuid,nodev,noexec,relatime)`)
 }
 
@@ -79,6 +80,7 @@ func TestUsernsCoveredProc(t *testing.T) {
 }
 
 func TestIDMap(t *testing.T) {
+	needMountSetattr(t)
 	one := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 5000, Size: 10}}
 	src := source(t)
 	mapped := bind(src, "/m1")
