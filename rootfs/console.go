@@ -37,6 +37,17 @@ func (r *Rootfs) Console(p *nsenter.Program) (master, slave nsenter.FD) {
 	return master, slave
 }
 
+// hasDevpts reports whether /dev/pts may be a devpts: mounted as such, or part of
+// something bound there.
+func (r *Rootfs) hasDevpts() bool {
+	n := len(r.mounts)
+	if pts := r.at("dev/pts", n); pts != nil {
+		return pts.fstype == "devpts" || pts.family == familyBind
+	}
+	dev := r.at("dev", n)
+	return dev != nil && dev.family == familyBind
+}
+
 // requirePty records the checks that fd is the device major:minor on a devpts.
 func (r *Rootfs) requirePty(fd nsenter.FD, path string, major, minor uint32) {
 	p := r.p

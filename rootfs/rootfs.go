@@ -110,6 +110,9 @@ func newRootfs(in Input, classic bool) (*Rootfs, error) {
 		r.mounts = append(r.mounts, m)
 	}
 	r.linkMounts()
+	if in.Console && !r.hasDevpts() {
+		return nil, &diag.Error{Field: "process.terminal", Err: errNoDevpts}
+	}
 	if err := r.newNodes(); err != nil {
 		return nil, err
 	}

@@ -135,6 +135,10 @@ func TestRequires(t *testing.T) {
 		`mounts[0]: option "tmpcopyup": is for mounts of type tmpfs only`: func(in *Input) {
 			in.Config.Mounts[0].Options = []string{"tmpcopyup"}
 		},
+		`process.terminal: needs a mount of type devpts on /dev/pts`: func(in *Input) {
+			in.Console = true
+			in.Config.Mounts = in.Config.Mounts[:2]
+		},
 		`linux.devices[0].type: "x": is none of c, u, b, p`: func(in *Input) {
 			in.Config.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/x", Type: "x"}}
 		},
