@@ -69,7 +69,10 @@ func enterView(t *testing.T, view string) {
 			t.Fatal(err)
 		}
 	case "v2":
-		must(t, unix.Mount("none", Root, "cgroup2", 0, ""))
+		// EBUSY: it is there already, as on most hosts.
+		if err := unix.Mount("none", Root, "cgroup2", 0, ""); err != unix.EBUSY {
+			must(t, err)
+		}
 	}
 }
 

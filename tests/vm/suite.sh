@@ -6,13 +6,13 @@
 # Settings: those of vm.sh (VM_CGROUP, VM_KERNEL, VM_PACKAGES…), those of the tests (TEST_VIEWS, TEST_TIMEOUT, CI_SKIPS,
 # see tests/README.md; TEST_TIMEOUT is 60s here, emulation is slow), and
 #   RUNTIME_BINARY=./runtime     the binary under test, carried into the guest
-#   PACKAGES=./tests/...         the packages whose tests run
+#   PACKAGES="./tests ./cgroups/..."   the packages whose tests run
 # With VM_OUT=DIR the whole logs arrive there, one per package and user.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/../.."
-: "${RUNTIME_BINARY:=./runtime}" "${PACKAGES:=./tests/...}" "${VM_TIMEOUT:=1500}"
+: "${RUNTIME_BINARY:=./runtime}" "${PACKAGES:=./tests ./cgroups/...}" "${GO:=$(.ci/go)}" "${VM_TIMEOUT:=1500}"
 
 [ -x "$RUNTIME_BINARY" ] || { echo "suite.sh: no $RUNTIME_BINARY: build it first" >&2 && exit 2; }
 # First, so that a host without QEMU hears of it before anything is compiled.
@@ -26,8 +26,8 @@ mkdir "$src"
 git ls-files -z | tar --null -cT - | tar -xC "$src"
 install -m 755 "$RUNTIME_BINARY" "$src/runtime"
 # shellcheck disable=SC2086 # a list
-go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' $PACKAGES | while read -r dir; do
-  CGO_ENABLED=0 go test -c -o "$src/${dir#"$PWD/"}/vm.test" "$dir"
+"$GO" list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' $PACKAGES | while read -r dir; do
+  CGO_ENABLED=0 "$GO" test -c -o "$src/${dir#"$PWD/"}/vm.test" "$dir"
   echo "${dir#"$PWD/"}"
 done >"$share/packages"
 [ -s "$share/packages" ] || { echo "suite.sh: no tests in $PACKAGES" >&2 && exit 2; }
