@@ -26,72 +26,28 @@ type exit int
 func (e exit) Error() string { return "exit status " + strconv.Itoa(int(e)) }
 
 // globals are the flags that stand before the verb.
-func globals() []flag {
-	return []flag{
-		{name: "root", kind: text, usage: "keep the state of containers below `DIR`, on a tmpfs" +
-			" (default: /run/runtime; $XDG_RUNTIME_DIR/runtime for users)"},
-		{name: "log", kind: text, usage: "append errors, warnings and debug lines to `FILE`; stderr then gets errors as bare text"},
-		{name: "log-format", kind: text, value: "text", usage: "write log lines as `FORMAT`: text or json"},
-		{name: "debug", kind: boolean, usage: "log what is being done"},
-		{name: "systemd-cgroup", kind: boolean, usage: `have systemd make the cgroup; cgroupsPath is then "slice:prefix:name"`},
-		{name: "cgroup-manager", kind: text, usage: "have cgroups made by `NAME`: cgroupfs, systemd, or disabled for none (default: cgroupfs)"},
-		{name: "rootless", kind: text, value: "auto", usage: "tolerate missing permission for cgroups if `WORD` is true; auto: for users"},
-		{name: "timeout", kind: duration, value: "60s", usage: "wait no longer than `DURATION` for anything that config.json does not bound"},
-	}
-}
+var globals = [][]flag{{
+	{name: "root", kind: text, usage: "keep the state of containers below `DIR`, on a tmpfs" +
+		" (default: /run/runtime; $XDG_RUNTIME_DIR/runtime for users)"},
+	{name: "log", kind: text, usage: "append errors, warnings and debug lines to `FILE`; stderr then gets errors as bare text"},
+	{name: "log-format", kind: text, value: "text", usage: "write log lines as `FORMAT`: text or json"},
+	{name: "debug", kind: boolean, usage: "log what is being done"},
+	{name: "systemd-cgroup", kind: boolean, usage: `have systemd make the cgroup; cgroupsPath is then "slice:prefix:name"`},
+	{name: "cgroup-manager", kind: text, usage: "have cgroups made by `NAME`: cgroupfs, systemd, or disabled for none (default: cgroupfs)"},
+	{name: "rootless", kind: text, value: "auto", usage: "tolerate missing permission for cgroups if `WORD` is true; auto: for users"},
+	{name: "timeout", kind: duration, value: "60s", usage: "wait no longer than `DURATION` for anything that config.json does not bound"},
+	{name: "version", alias: "v", kind: boolean, usage: "print the version"},
+}}
 
-// find returns the command of this name, or nil. Only the one that is needed
-// is ever made.
-func find(name string) *command {
-	var c command
-	switch name {
-	case "create":
-		c = createCommand()
-	case "run":
-		c = runCommand()
-	case "start":
-		c = startCommand()
-	case "state":
-		c = stateCommand()
-	case "list":
-		c = listCommand()
-	case "kill":
-		c = killCommand()
-	case "delete":
-		c = deleteCommand()
-	case "exec":
-		c = execCommand()
-	case "pause":
-		c = pauseCommand()
-	case "resume":
-		c = resumeCommand()
-	case "spec":
-		c = specCommand()
-	case "update":
-		c = updateCommand()
-	case "events":
-		c = eventsCommand()
-	case "ps":
-		c = psCommand()
-	case "features":
-		c = featuresCommand()
-	case "help", "h":
-		c = helpCommand()
-	default:
-		return nil
-	}
-	return &c
-}
-
-// names lists all verbs but help, in the order of the help text.
-func names() []string {
-	return []string{"create", "run", "start", "state", "list", "kill", "delete", "exec", "ps", "pause", "resume",
-		"update", "events", "spec", "features"}
+// verbs are all commands, in the order of the help text.
+var verbs = []*command{
+	&createVerb, &runVerb, &startVerb, &stateVerb, &listVerb, &killVerb, &deleteVerb, &execVerb, &psVerb,
+	&pauseVerb, &resumeVerb, &updateVerb, &eventsVerb, &specVerb, &featuresVerb, &helpVerb, &hVerb,
 }
 
 // Main runs the command line and returns the exit code.
 func Main(argv []string) int {
-	c, err := parse(argv, globals(), find)
+	c, err := parse(argv, globals, verbs)
 	var logErr error
 	if c.log, logErr = openLog(&c.global); logErr != nil {
 		fmt.Fprintln(os.Stderr, diag.Line(logErr.Error()))
@@ -112,9 +68,15 @@ func (c *call) perform() error {
 		return write(help(""))
 	case c.flags.bool("help"):
 		return write(help(c.command.name))
+	case c.command.run == nil:
+		return c.help()
 	}
 	c.log.Debugf("%s: %s %q", release, c.command.name, c.args)
-	return c.command.run(c)
+	r, err := c.runtime()
+	if err != nil {
+		return err
+	}
+	return c.command.run(c, r)
 }
 
 // end reports how the command went and returns the exit code.

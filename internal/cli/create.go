@@ -9,44 +9,37 @@ import (
 )
 
 // createFlags are those that create and run share.
-func createFlags() []flag {
-	return []flag{
-		{name: "bundle", alias: "b", kind: text, usage: "take the bundle from `DIR` (default: the working directory)"},
-		{name: "config", alias: "f", kind: text, usage: "use `FILE` instead of the bundle's config.json"},
-		{name: "console-socket", kind: text, usage: "send the terminal's master to the unix socket at `PATH`"},
-		{name: "pidfd-socket", kind: text, usage: "send a pidfd of the process to the unix socket at `PATH`"},
-		{name: "pid-file", kind: text, usage: "write the process id to `FILE`"},
-		{name: "no-pivot", kind: boolean, usage: "move the root over / instead of pivot_root(2)"},
-		{name: "no-new-keyring", kind: boolean, usage: "keep the caller's session keyring"},
-		{name: "preserve-fds", kind: number, value: "0", usage: "pass `N` descriptors, from 3 on, to the process"},
-		{name: "plan", kind: boolean, usage: "print the system calls that would set up the container, and do nothing"},
-	}
+var createFlags = []flag{
+	{name: "bundle", alias: "b", kind: text, usage: "take the bundle from `DIR` (default: the working directory)"},
+	{name: "config", alias: "f", kind: text, usage: "use `FILE` instead of the bundle's config.json"},
+	{name: "console-socket", kind: text, usage: "send the terminal's master to the unix socket at `PATH`"},
+	{name: "pidfd-socket", kind: text, usage: "send a pidfd of the process to the unix socket at `PATH`"},
+	{name: "pid-file", kind: text, usage: "write the process id to `FILE`"},
+	{name: "no-pivot", kind: boolean, usage: "move the root over / instead of pivot_root(2)"},
+	{name: "no-new-keyring", kind: boolean, usage: "keep the caller's session keyring"},
+	{name: "preserve-fds", kind: number, value: "0", usage: "pass `N` descriptors, from 3 on, to the process"},
+	{name: "plan", kind: boolean, usage: "print the system calls that would set up the container, and do nothing"},
 }
 
-func createCommand() command {
-	return command{
-		name:  "create",
-		usage: "create a container",
-		args:  "CONTAINER",
-		flags: createFlags(),
-		min:   1, max: 1,
-		run: func(c *call) error {
-			r, o, err := c.createOptions()
-			if err != nil {
-				return fmt.Errorf("create failed: %w", err)
-			}
-			if c.flags.bool("plan") {
-				return r.Plan(os.Stdout, c.args[0], o)
-			}
-			if err := r.Create(c.args[0], o); err != nil {
-				return fmt.Errorf("create failed: %w", err)
-			}
-			return nil
-		},
-	}
+var createVerb = command{
+	name:  "create",
+	usage: "create a container",
+	args:  "CONTAINER",
+	flags: [][]flag{createFlags},
+	min:   1, max: 1,
+	run: func(c *call, r *libcontainer.Runtime) error {
+		o := c.createOptions()
+		if c.flags.bool("plan") {
+			return r.Plan(os.Stdout, c.args[0], o)
+		}
+		if err := r.Create(c.args[0], o); err != nil {
+			return fmt.Errorf("create failed: %w", err)
+		}
+		return nil
+	},
 }
 
-func (c *call) createOptions() (*libcontainer.Runtime, libcontainer.CreateOptions, error) {
+func (c *call) createOptions() libcontainer.CreateOptions {
 	o := libcontainer.CreateOptions{
 		Bundle:        c.flags.text("bundle"),
 		ConfigFile:    c.flags.text("config"),
@@ -58,8 +51,7 @@ func (c *call) createOptions() (*libcontainer.Runtime, libcontainer.CreateOption
 		ListenFDs:     listenFDs(),
 	}
 	o.PreserveFDs = o.ListenFDs + c.flags.int("preserve-fds")
-	r, err := c.runtime()
-	return r, o, err
+	return o
 }
 
 // listenFDs is the number of sockets that systemd has passed to this process,

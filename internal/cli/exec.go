@@ -8,46 +8,40 @@ import (
 	"ociruntime/libcontainer"
 )
 
-func execCommand() command {
-	return command{
-		name:  "exec",
-		usage: "run another process in a running container",
-		args:  "CONTAINER COMMAND [ARGUMENT...]",
-		flags: []flag{
-			{name: "console-socket", kind: text, usage: "send the terminal's master to the unix socket at `PATH`"},
-			{name: "pidfd-socket", kind: text, usage: "send a pidfd of the process to the unix socket at `PATH`"},
-			{name: "cwd", kind: text, usage: "start in `DIR`, absolute in the container"},
-			{name: "env", alias: "e", kind: list, usage: "set `NAME=VALUE` in the environment"},
-			{name: "tty", alias: "t", kind: boolean, usage: "give the process a terminal"},
-			{name: "user", alias: "u", kind: text, usage: "run as `UID[:GID]`, numbers or names of the container"},
-			{name: "additional-gids", alias: "g", kind: list, usage: "add the supplementary group `GID`"},
-			{name: "process", alias: "p", kind: text, usage: "take the whole process from `FILE`, as in config.json"},
-			{name: "detach", alias: "d", kind: boolean, usage: "do not wait for the process"},
-			{name: "pid-file", kind: text, usage: "write the process id to `FILE`"},
-			{name: "process-label", kind: text, usage: "give the process the SELinux `LABEL`"},
-			{name: "apparmor", kind: text, usage: "confine the process by the AppArmor `PROFILE`"},
-			{name: "no-new-privs", kind: boolean, usage: "set no_new_privs"},
-			{name: "cap", alias: "c", kind: list, usage: "add `CAP` to the bounding, effective and permitted sets"},
-			{name: "preserve-fds", kind: number, value: "0", usage: "pass `N` descriptors, from 3 on, to the process"},
-			{name: "cgroup", kind: list, usage: "run in the cgroup `[CONTROLLERS:]PATH` below the container's"},
-			{name: "ignore-paused", kind: boolean, usage: "allow a paused container; the process waits for resume"},
-		},
-		min: 1, max: -1, passthrough: true, failure: 255,
-		run: func(c *call) error {
-			code, err := c.exec()
-			if err != nil {
-				return fmt.Errorf("exec failed: %w", err)
-			}
-			return exit(code)
-		},
-	}
+var execVerb = command{
+	name:  "exec",
+	usage: "run another process in a running container",
+	args:  "CONTAINER COMMAND [ARGUMENT...]",
+	flags: [][]flag{{
+		{name: "console-socket", kind: text, usage: "send the terminal's master to the unix socket at `PATH`"},
+		{name: "pidfd-socket", kind: text, usage: "send a pidfd of the process to the unix socket at `PATH`"},
+		{name: "cwd", kind: text, usage: "start in `DIR`, absolute in the container"},
+		{name: "env", alias: "e", kind: list, usage: "set `NAME=VALUE` in the environment"},
+		{name: "tty", alias: "t", kind: boolean, usage: "give the process a terminal"},
+		{name: "user", alias: "u", kind: text, usage: "run as `UID[:GID]`, numbers or names of the container"},
+		{name: "additional-gids", alias: "g", kind: list, usage: "add the supplementary group `GID`"},
+		{name: "process", alias: "p", kind: text, usage: "take the whole process from `FILE`, as in config.json"},
+		{name: "detach", alias: "d", kind: boolean, usage: "do not wait for the process"},
+		{name: "pid-file", kind: text, usage: "write the process id to `FILE`"},
+		{name: "process-label", kind: text, usage: "give the process the SELinux `LABEL`"},
+		{name: "apparmor", kind: text, usage: "confine the process by the AppArmor `PROFILE`"},
+		{name: "no-new-privs", kind: boolean, usage: "set no_new_privs"},
+		{name: "cap", alias: "c", kind: list, usage: "add `CAP` to the bounding, effective and permitted sets"},
+		{name: "preserve-fds", kind: number, value: "0", usage: "pass `N` descriptors, from 3 on, to the process"},
+		{name: "cgroup", kind: list, usage: "run in the cgroup `[CONTROLLERS:]PATH` below the container's"},
+		{name: "ignore-paused", kind: boolean, usage: "allow a paused container; the process waits for resume"},
+	}},
+	min: 1, max: -1, passthrough: true, failure: 255,
+	run: func(c *call, r *libcontainer.Runtime) error {
+		code, err := c.exec(r)
+		if err != nil {
+			return fmt.Errorf("exec failed: %w", err)
+		}
+		return exit(code)
+	},
 }
 
-func (c *call) exec() (int, error) {
-	r, err := c.runtime()
-	if err != nil {
-		return 0, err
-	}
+func (c *call) exec(r *libcontainer.Runtime) (int, error) {
 	o := libcontainer.ExecOptions{
 		ProcessFile:   c.flags.text("process"),
 		Args:          c.args[1:],

@@ -5,16 +5,14 @@ import (
 	"ociruntime/spec"
 )
 
-func featuresCommand() command {
-	return command{
-		name:  "features",
-		usage: "print what this runtime can do, as JSON",
-		run: func(*call) error {
-			f := libcontainer.Features(map[string]string{
-				"ociruntime.version": release,
-				"ociruntime.commit":  commit,
-			})
-			return write(append(spec.FormatFeatures(f), '\n'))
-		},
-	}
+var featuresVerb = command{
+	name:  "features",
+	usage: "print what this runtime can do, as JSON",
+	run: func(*call, *libcontainer.Runtime) error {
+		f := libcontainer.Features(map[string]string{
+			"ociruntime.version": release,
+			"ociruntime.commit":  commit,
+		})
+		return write(append(spec.FormatFeatures(f), '\n'))
+	},
 }

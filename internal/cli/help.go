@@ -16,10 +16,10 @@ var helpText string
 // helpTitle is the first line of each part of helpText.
 const helpTitle = "NAME:\n"
 
-// help returns the help text of a command, or with "" or "help" that of the program.
+// help returns the help text of a command, or for "" and "help" that of the program.
 func help(command string) string {
 	title := helpTitle + "   runtime - "
-	if command != "" && command != "help" {
+	if command != "" && command != helpVerb.name && command != hVerb.name {
 		title = helpTitle + "   runtime " + command + " - "
 	}
 	begin := strings.Index(helpText, title)
@@ -33,19 +33,21 @@ func help(command string) string {
 	return part
 }
 
-func helpCommand() command {
-	return command{
-		name: "help",
-		max:  1,
-		run: func(c *call) error {
-			topic := c.command
-			if len(c.args) > 0 {
-				topic = find(c.args[0])
-			}
-			if topic == nil {
-				return unknownCommand(c.args[0])
-			}
-			return write(help(topic.name))
-		},
+// The verb, and its short form. They have no run, which would have to know the
+// table of verbs that they are in.
+var (
+	helpVerb = command{name: "help", max: 1}
+	hVerb    = command{name: "h", max: 1}
+)
+
+// help is what they do.
+func (c *call) help() error {
+	if len(c.args) == 0 {
+		return write(help(""))
 	}
+	topic := find(verbs, c.args[0])
+	if topic == nil {
+		return unknownCommand(c.args[0])
+	}
+	return write(help(topic.name))
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	stdflag "flag"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,8 +18,8 @@ var update = stdflag.Bool("update", false, "write help.txt anew")
 // that is built in.
 func TestHelpText(t *testing.T) {
 	want := renderHelp(t, "")
-	for _, name := range names() {
-		want += renderHelp(t, name)
+	for _, c := range listed() {
+		want += renderHelp(t, c.name)
 	}
 	if *update {
 		if err := os.WriteFile("help.txt", []byte(want), 0o644); err != nil {
@@ -33,34 +34,50 @@ func TestHelpText(t *testing.T) {
 
 // TestHelp: each part of the text is found, and is one part.
 func TestHelp(t *testing.T) {
-	for _, name := range append(names(), "") {
-		text := help(name)
+	for _, c := range append(verbs, &command{}) {
+		text := help(c.name)
 		if strings.Count(text, helpTitle) != 1 || !strings.HasSuffix(text, "\n") {
-			t.Errorf("help of %q:\n%s", name, text)
+			t.Errorf("help of %q:\n%s", c.name, text)
 		}
 	}
 }
 
-// TestHelpNames: whoever adds a verb puts it into all places.
-func TestHelpNames(t *testing.T) {
-	for _, name := range names() {
-		c := find(name)
-		if c == nil || c.name != name || c.usage == "" || c.run == nil || c.max >= 0 && c.max < c.min {
-			t.Errorf("command %s: %+v", name, c)
-			continue
+// TestTables: names are there once, defaults are of their kind.
+func TestTables(t *testing.T) {
+	checkFlags(t, "runtime", globals)
+	names := map[string]bool{}
+	for _, c := range verbs {
+		if names[c.name] || c.max >= 0 && c.max < c.min {
+			t.Errorf("command %s: %+v", c.name, c)
 		}
-		seen := map[string]bool{"help": true, "h": true}
-		for _, f := range c.flags {
-			if f.usage == "" || seen[f.name] || f.alias != "" && seen[f.alias] {
-				t.Errorf("%s --%s: no usage, or a name that is taken", name, f.name)
-			}
-			if _, ok := f.kind.check(f.value); !ok && f.kind != boolean {
-				t.Errorf("%s --%s: the default is %q", name, f.name, f.value)
-			}
-			seen[f.name], seen[f.alias] = true, true
-			delete(seen, "")
+		if helps := c.run == nil; !helps && c.usage == "" {
+			t.Errorf("command %s has no usage", c.name)
+		}
+		names[c.name] = true
+		checkFlags(t, c.name, c.flags)
+	}
+}
+
+func checkFlags(t *testing.T, command string, tables [][]flag) {
+	t.Helper()
+	names := map[string]bool{helpFlag.name: true, helpFlag.alias: true}
+	for _, f := range slices.Concat(tables...) {
+		if f.usage == "" || names[f.name] || f.alias != "" && names[f.alias] {
+			t.Errorf("%s --%s: no usage, or a name that is taken", command, f.name)
+		}
+		if _, ok := f.kind.check(f.value); !ok && f.kind != boolean {
+			t.Errorf("%s --%s: the default is %q", command, f.name, f.value)
+		}
+		names[f.name] = true
+		if f.alias != "" {
+			names[f.alias] = true
 		}
 	}
+}
+
+// listed are the verbs that cli does not bring along itself.
+func listed() []*command {
+	return slices.DeleteFunc(slices.Clone(verbs), func(c *command) bool { return c.run == nil })
 }
 
 func renderHelp(t *testing.T, name string) string {
@@ -71,10 +88,9 @@ func renderHelp(t *testing.T, name string) string {
 	app.Usage = "Open Container Initiative runtime"
 	app.Version = "x" // for --version to be listed
 	app.Writer = &out
-	app.Flags = helpFlags(globals())
+	app.Flags = helpFlags(globals)
 	cli.AppHelpTemplate = strings.Replace(cli.AppHelpTemplate, "{{if .Version}}", "{{if false}}", 1)
-	for _, n := range names() {
-		c := find(n)
+	for _, c := range listed() {
 		app.Commands = append(app.Commands, &cli.Command{
 			Name: c.name, Usage: c.usage, ArgsUsage: c.args, Description: c.description, Flags: helpFlags(c.flags),
 		})
@@ -90,9 +106,12 @@ func renderHelp(t *testing.T, name string) string {
 }
 
 // helpFlags describes a table to urfave/cli.
-func helpFlags(table []flag) []cli.Flag {
+func helpFlags(tables [][]flag) []cli.Flag {
 	var all []cli.Flag
-	for _, f := range table {
+	for _, f := range slices.Concat(tables...) {
+		if f.name == "version" {
+			continue // cli has its own, and lists it last
+		}
 		var alias []string
 		if f.alias != "" {
 			alias = []string{f.alias}

@@ -8,46 +8,50 @@ import (
 	"ociruntime/libcontainer/signal"
 )
 
-// one is a verb that does one thing to one container.
-func one(name, usage string, do func(*libcontainer.Runtime, *call) error, flags ...flag) command {
-	return command{
-		name: name, usage: usage, args: "CONTAINER", flags: flags, min: 1, max: 1,
-		run: func(c *call) error {
-			r, err := c.runtime()
-			if err != nil {
-				return err
-			}
-			return do(r, c)
-		},
-	}
+var startVerb = command{
+	name:  "start",
+	usage: "run the program of a created container",
+	args:  "CONTAINER",
+	min:   1, max: 1,
+	run: func(c *call, r *libcontainer.Runtime) error { return r.Start(c.args[0]) },
 }
 
-func startCommand() command {
-	return one("start", "run the program of a created container", func(r *libcontainer.Runtime, c *call) error {
-		return r.Start(c.args[0])
-	})
+var deleteVerb = command{
+	name:  "delete",
+	usage: "remove a stopped container",
+	args:  "CONTAINER",
+	flags: [][]flag{{
+		{name: "force", alias: "f", kind: boolean, usage: "kill what still runs; no error if there is nothing to delete"},
+	}},
+	min: 1, max: 1,
+	run: func(c *call, r *libcontainer.Runtime) error { return r.Delete(c.args[0], c.flags.bool("force")) },
 }
 
-func deleteCommand() command {
-	return one("delete", "remove a stopped container", func(r *libcontainer.Runtime, c *call) error {
-		return r.Delete(c.args[0], c.flags.bool("force"))
-	}, flag{name: "force", alias: "f", kind: boolean, usage: "kill what still runs; no error if there is nothing to delete"})
+var pauseVerb = command{
+	name:  "pause",
+	usage: "suspend all processes of a container",
+	args:  "CONTAINER",
+	min:   1, max: 1,
+	run: func(c *call, r *libcontainer.Runtime) error { return r.Pause(c.args[0]) },
 }
 
-func pauseCommand() command {
-	return one("pause", "suspend all processes of a container", func(r *libcontainer.Runtime, c *call) error {
-		return r.Pause(c.args[0])
-	})
+var resumeVerb = command{
+	name:  "resume",
+	usage: "resume a paused container",
+	args:  "CONTAINER",
+	min:   1, max: 1,
+	run: func(c *call, r *libcontainer.Runtime) error { return r.Resume(c.args[0]) },
 }
 
-func resumeCommand() command {
-	return one("resume", "resume a paused container", func(r *libcontainer.Runtime, c *call) error {
-		return r.Resume(c.args[0])
-	})
-}
-
-func killCommand() command {
-	k := one("kill", "send a signal to a container's process (default: SIGTERM)", func(r *libcontainer.Runtime, c *call) error {
+var killVerb = command{
+	name:  "kill",
+	usage: "send a signal to a container's process (default: SIGTERM)",
+	args:  "CONTAINER [SIGNAL]",
+	flags: [][]flag{{
+		{name: "all", alias: "a", kind: boolean, hidden: true, usage: "send it to every process of the container"},
+	}},
+	min: 1, max: 2,
+	run: func(c *call, r *libcontainer.Runtime) error {
 		name := "SIGTERM"
 		if len(c.args) > 1 {
 			name = c.args[1]
@@ -57,9 +61,7 @@ func killCommand() command {
 			return err
 		}
 		return r.Kill(c.args[0], libcontainer.KillOptions{Signal: int(number), All: c.flags.bool("all")})
-	}, flag{name: "all", alias: "a", kind: boolean, hidden: true, usage: "send it to every process of the container"})
-	k.args, k.max = "CONTAINER [SIGNAL]", 2
-	return k
+	},
 }
 
 var errFormat = errors.New("invalid format option")

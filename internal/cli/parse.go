@@ -31,30 +31,37 @@ func unknownCommand(name string) *mistake {
 	return &mistake{err: errors.New("No help topic for '" + name + "'"), code: 3} //nolint:staticcheck // ST1005: runc's words
 }
 
-// The flags that every command has, and the one that only the program has.
-var (
-	helpFlag    = flag{name: "help", alias: "h", kind: boolean, value: "false", usage: "show help"}
-	versionFlag = flag{name: "version", alias: "v", kind: boolean, value: "false", usage: "print the version"}
-)
+// helpFlag is in front of the flags of every command, and of the globals.
+var helpFlag = flag{name: "help", alias: "h", kind: boolean, usage: "show help"}
 
 // parse takes a command line apart. Flags may have one dash or two, and stand
 // after arguments, except for commands that pass them on to a program. With a
 // mistake, the call says how far it got.
-func parse(argv []string, globals []flag, find func(string) *command) (*call, error) {
-	c := &call{program: argv[0], global: values{table: append(globals, helpFlag, versionFlag)}}
+func parse(argv []string, globals [][]flag, verbs []*command) (*call, error) {
+	c := &call{program: argv[0], global: values{tables: globals}}
 	rest, err := c.global.take(argv[1:], true)
 	if err != nil || len(rest) == 0 {
 		return c, err
 	}
-	if c.command = find(rest[0]); c.command == nil {
+	if c.command = find(verbs, rest[0]); c.command == nil {
 		return c, unknownCommand(rest[0])
 	}
-	c.flags.table = append(c.command.flags, helpFlag)
+	c.flags.tables = c.command.flags
 	c.args, err = c.flags.take(rest[1:], c.command.passthrough)
 	if err == nil && !c.flags.bool("help") {
 		err = c.checkCount()
 	}
 	return c, err
+}
+
+// find returns the command of this name, or nil.
+func find(verbs []*command, name string) *command {
+	for _, c := range verbs {
+		if c.name == name {
+			return c
+		}
+	}
+	return nil
 }
 
 // checkCount checks the number of arguments.
@@ -152,9 +159,14 @@ func (k kind) check(value string) (string, bool) {
 }
 
 func (v *values) lookup(name string) *flag {
-	for i := range v.table {
-		if f := &v.table[i]; name != "" && (f.name == name || f.alias == name) {
-			return f
+	if name == helpFlag.name || name == helpFlag.alias {
+		return &helpFlag
+	}
+	for _, table := range v.tables {
+		for i := range table {
+			if f := &table[i]; name != "" && (f.name == name || f.alias == name) {
+				return f
+			}
 		}
 	}
 	return nil

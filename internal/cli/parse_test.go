@@ -8,30 +8,28 @@ import (
 	"testing"
 )
 
-// testCommands stand in for the verbs: one that takes everything, and one that
-// passes the rest of its line to a program.
-func testCommands(name string) *command {
-	flags := []flag{
-		{name: "file", alias: "f", kind: text, value: "none", usage: "x"},
-		{name: "all", alias: "a", kind: boolean, usage: "x"},
-		{name: "count", kind: number, value: "0", usage: "x"},
-		{name: "wait", kind: duration, value: "1s", usage: "x"},
-		{name: "env", alias: "e", kind: list, usage: "x"},
+// testVerbs: one that takes everything, one that passes the rest of its line to
+// a program, and one that takes nothing.
+var (
+	testFlags = [][]flag{{
+		{name: "file", alias: "f", kind: text, value: "none"},
+		{name: "all", alias: "a", kind: boolean},
+	}, {
+		{name: "count", kind: number, value: "0"},
+		{name: "wait", kind: duration, value: "1s"},
+		{name: "env", alias: "e", kind: list},
+	}}
+	testVerbs = []*command{
+		{name: "verb", flags: testFlags, min: 1, max: 2},
+		{name: "pass", flags: testFlags, min: 1, max: -1, passthrough: true},
+		{name: "none"},
 	}
-	switch name {
-	case "verb":
-		return &command{name: name, flags: flags, min: 1, max: 2}
-	case "pass":
-		return &command{name: name, flags: flags, min: 1, max: -1, passthrough: true}
-	case "none":
-		return &command{name: name}
-	}
-	return nil
-}
-
-func testGlobals() []flag {
-	return []flag{{name: "root", kind: text, value: "/r", usage: "x"}, {name: "debug", kind: boolean, usage: "x"}}
-}
+	testGlobals = [][]flag{{
+		{name: "root", kind: text, value: "/r"},
+		{name: "debug", kind: boolean},
+		{name: "version", alias: "v", kind: boolean},
+	}}
+)
 
 // show writes a parsed call down: verb, flags in order, "|", arguments.
 func show(c *call) string {
@@ -81,7 +79,7 @@ func TestParse(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.line, func(t *testing.T) {
-			got, err := parse(append([]string{"runtime"}, strings.Fields(c.line)...), testGlobals(), testCommands)
+			got, err := parse(append([]string{"runtime"}, strings.Fields(c.line)...), testGlobals, testVerbs)
 			if err != nil || show(got) != strings.TrimSpace(c.want) {
 				t.Errorf("got  %s, %v\nwant %s", show(got), err, c.want)
 			}
@@ -112,7 +110,7 @@ func TestParseMistakes(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.line, func(t *testing.T) {
-			_, err := parse(append([]string{"runtime"}, strings.Fields(c.line)...), testGlobals(), testCommands)
+			_, err := parse(append([]string{"runtime"}, strings.Fields(c.line)...), testGlobals, testVerbs)
 			var m *mistake
 			if !errors.As(err, &m) {
 				t.Fatalf("no mistake but %v", err)
@@ -125,7 +123,7 @@ func TestParseMistakes(t *testing.T) {
 }
 
 func TestValues(t *testing.T) {
-	c, err := parse([]string{"runtime", "verb", "-e", "A", "--file=1", "x", "--file=2", "-e", "B", "--wait=3s"}, testGlobals(), testCommands)
+	c, err := parse([]string{"runtime", "verb", "-e", "A", "--file=1", "x", "--file=2", "-e", "B", "--wait=3s"}, testGlobals, testVerbs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +147,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, line string) {
 		argv := append([]string{"runtime"}, strings.Split(line, " ")...)
-		c, err := parse(argv, testGlobals(), testCommands)
+		c, err := parse(argv, testGlobals, testVerbs)
 		if c == nil {
 			t.Fatal("no call")
 		}
@@ -183,11 +181,11 @@ func FuzzParse(f *testing.F) {
 
 // FuzzVerbs: no line makes the tables of the real verbs panic.
 func FuzzVerbs(f *testing.F) {
-	for _, name := range names() {
-		f.Add(name + " x -h")
+	for _, c := range verbs {
+		f.Add(c.name + " x -h")
 	}
 	f.Add("--log-format json kill x -9 --all")
 	f.Fuzz(func(_ *testing.T, line string) {
-		_, _ = parse(append([]string{"runtime"}, strings.Split(line, " ")...), globals(), find)
+		_, _ = parse(append([]string{"runtime"}, strings.Split(line, " ")...), globals, verbs)
 	})
 }

@@ -9,8 +9,17 @@ import (
 	"ociruntime/libcontainer/ps"
 )
 
-func psCommand() command {
-	c := one("ps", "list the processes of a container", func(r *libcontainer.Runtime, c *call) error {
+var psVerb = command{
+	name:  "ps",
+	usage: "list the processes of a container",
+	args:  "CONTAINER [PS-OPTION...]",
+	description: "The table is made without the host's ps. Its options are those of ps(1):\n" +
+		"-e, -A, -f, and -o with a list of columns. The default is -ef.",
+	flags: [][]flag{{
+		{name: "format", alias: "f", kind: text, value: "table", usage: "print as `FORMAT`: table or json"},
+	}},
+	min: 1, max: -1, passthrough: true,
+	run: func(c *call, r *libcontainer.Runtime) error {
 		format := c.flags.text("format")
 		if format != "json" && format != "table" {
 			return formatError(format)
@@ -24,10 +33,7 @@ func psCommand() command {
 			return write(appendPids(nil, pids))
 		}
 		return ps.Write(os.Stdout, pids, c.args[1:])
-	}, flag{name: "format", alias: "f", kind: text, value: "table", usage: "print as `FORMAT`: table or json"})
-	c.args, c.max, c.passthrough = "CONTAINER [PS-OPTION...]", -1, true
-	c.description = "The table is made without the host's ps. Its options are those of ps(1):\n-e, -A, -f, and -o with a list of columns. The default is -ef."
-	return c
+	},
 }
 
 // appendPids appends a line with an array of numbers; none is null, as runc has it.

@@ -14,42 +14,40 @@ import (
 	"ociruntime/libcontainer"
 )
 
-func stateCommand() command {
-	return one("state", "print the state of a container as JSON", func(r *libcontainer.Runtime, c *call) error {
+var stateVerb = command{
+	name:  "state",
+	usage: "print the state of a container as JSON",
+	args:  "CONTAINER",
+	min:   1, max: 1,
+	run: func(c *call, r *libcontainer.Runtime) error {
 		s, err := r.State(c.args[0])
 		if err != nil {
 			return err
 		}
 		return write(json.AppendIndent(nil, s.AppendJSON(nil), "  "))
-	})
+	},
 }
 
-func listCommand() command {
-	return command{
-		name:  "list",
-		usage: "list the containers below --root",
-		flags: []flag{
-			{name: "format", alias: "f", kind: text, value: "table", usage: "print as `FORMAT`: table or json"},
-			{name: "quiet", alias: "q", kind: boolean, usage: "print ids only"},
-		},
-		run: func(c *call) error {
-			r, err := c.runtime()
-			if err != nil {
-				return err
-			}
-			all, problems, err := r.List()
-			if errors.Is(err, unix.ENOENT) && !c.global.set("root") {
-				err = nil
-			}
-			if err != nil {
-				return err
-			}
-			for _, p := range problems {
-				fmt.Fprintln(os.Stderr, p)
-			}
-			return printList(all, c.flags.text("format"), c.flags.bool("quiet"))
-		},
-	}
+var listVerb = command{
+	name:  "list",
+	usage: "list the containers below --root",
+	flags: [][]flag{{
+		{name: "format", alias: "f", kind: text, value: "table", usage: "print as `FORMAT`: table or json"},
+		{name: "quiet", alias: "q", kind: boolean, usage: "print ids only"},
+	}},
+	run: func(c *call, r *libcontainer.Runtime) error {
+		all, problems, err := r.List()
+		if errors.Is(err, unix.ENOENT) && !c.global.set("root") {
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, p := range problems {
+			fmt.Fprintln(os.Stderr, p)
+		}
+		return printList(all, c.flags.text("format"), c.flags.bool("quiet"))
+	},
 }
 
 func printList(all []libcontainer.State, format string, quiet bool) error {

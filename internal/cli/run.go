@@ -7,35 +7,30 @@ import (
 	"ociruntime/libcontainer"
 )
 
-func runCommand() command {
-	return command{
-		name:  "run",
-		usage: "create and start a container, and wait for it",
-		args:  "CONTAINER",
-		flags: append(createFlags(),
-			flag{name: "detach", alias: "d", kind: boolean, usage: "do not wait for the process"},
-			flag{name: "keep", kind: boolean, usage: "do not delete the container when its process has ended"},
-			flag{name: "no-subreaper", kind: boolean, usage: "do not adopt the orphans of the process"},
-		),
-		min: 1, max: 1,
-		run: func(c *call) error {
-			r, o, err := c.createOptions()
-			if err != nil {
-				return fmt.Errorf("run failed: %w", err)
-			}
-			if c.flags.bool("plan") {
-				return r.Plan(os.Stdout, c.args[0], o)
-			}
-			code, err := r.Run(c.args[0], libcontainer.RunOptions{
-				CreateOptions: o,
-				Detach:        c.flags.bool("detach"),
-				Keep:          c.flags.bool("keep"),
-				NoSubreaper:   c.flags.bool("no-subreaper"),
-			})
-			if err != nil {
-				return fmt.Errorf("run failed: %w", err)
-			}
-			return exit(code)
-		},
-	}
+var runVerb = command{
+	name:  "run",
+	usage: "create and start a container, and wait for it",
+	args:  "CONTAINER",
+	flags: [][]flag{createFlags, {
+		{name: "detach", alias: "d", kind: boolean, usage: "do not wait for the process"},
+		{name: "keep", kind: boolean, usage: "do not delete the container when its process has ended"},
+		{name: "no-subreaper", kind: boolean, usage: "do not adopt the orphans of the process"},
+	}},
+	min: 1, max: 1,
+	run: func(c *call, r *libcontainer.Runtime) error {
+		o := c.createOptions()
+		if c.flags.bool("plan") {
+			return r.Plan(os.Stdout, c.args[0], o)
+		}
+		code, err := r.Run(c.args[0], libcontainer.RunOptions{
+			CreateOptions: o,
+			Detach:        c.flags.bool("detach"),
+			Keep:          c.flags.bool("keep"),
+			NoSubreaper:   c.flags.bool("no-subreaper"),
+		})
+		if err != nil {
+			return fmt.Errorf("run failed: %w", err)
+		}
+		return exit(code)
+	},
 }

@@ -12,18 +12,16 @@ import (
 	"ociruntime/spec"
 )
 
-func specCommand() command {
-	return command{
-		name:  "spec",
-		usage: "write a config.json to start from",
-		flags: []flag{
-			{name: "bundle", alias: "b", kind: text, usage: "write it to `DIR` (default: the working directory)"},
-			{name: "rootless", kind: boolean, usage: "for a user who is not root"},
-		},
-		run: func(c *call) error {
-			return writeSpec(c.flags.text("bundle"), c.flags.bool("rootless"))
-		},
-	}
+var specVerb = command{
+	name:  "spec",
+	usage: "write a config.json to start from",
+	flags: [][]flag{{
+		{name: "bundle", alias: "b", kind: text, usage: "write it to `DIR` (default: the working directory)"},
+		{name: "rootless", kind: boolean, usage: "for a user who is not root"},
+	}},
+	run: func(c *call, _ *libcontainer.Runtime) error {
+		return writeSpec(c.flags.text("bundle"), c.flags.bool("rootless"))
+	},
 }
 
 // writeSpec writes config.json, and never over one that is there.

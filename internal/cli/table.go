@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ociruntime/internal/diag"
+	"ociruntime/libcontainer"
 )
 
 // kind is how the value of a flag is written.
@@ -28,17 +29,18 @@ type flag struct {
 	hidden bool
 }
 
-// command is one verb.
+// command is one verb. All are variables whose values the linker lays out, so
+// that they cost a start nothing: no code fills them in.
 type command struct {
 	name        string
-	usage       string // one line
-	args        string // what follows the flags, for help
-	description string // for help, if the usage does not say it all
-	flags       []flag
-	min, max    int  // number of arguments; max < 0: any
-	passthrough bool // flags end at the first argument: the rest belongs to a program
-	failure     int  // exit code of a command that fails; 0 means 1
-	run         func(*call) error
+	usage       string   // one line
+	args        string   // what follows the flags, for help
+	description string   // for help, if the usage does not say it all
+	flags       [][]flag // what it shares with others, and its own
+	min, max    int      // number of arguments; max < 0: any
+	passthrough bool     // flags end at the first argument: the rest belongs to a program
+	failure     int      // exit code of a command that fails; 0 means 1
+	run         func(*call, *libcontainer.Runtime) error
 }
 
 // call is one command line, taken apart.
@@ -53,8 +55,8 @@ type call struct {
 
 // values are the flags that were given, in order; absent ones have their default.
 type values struct {
-	table []flag
-	given []given
+	tables [][]flag
+	given  []given
 }
 
 type given struct {
@@ -69,10 +71,8 @@ func (v values) text(name string) string {
 			return v.given[i].value
 		}
 	}
-	for i := range v.table {
-		if v.table[i].name == name {
-			return v.table[i].value
-		}
+	if f := v.lookup(name); f != nil {
+		return f.value
 	}
 	panic("bug: no flag --" + name)
 }

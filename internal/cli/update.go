@@ -12,21 +12,13 @@ import (
 	"ociruntime/spec"
 )
 
-func updateCommand() command {
-	c := one("update", "change the limits of a container", func(r *libcontainer.Runtime, c *call) error {
-		resources, err := c.resources()
-		if err != nil {
-			return err
-		}
-		return r.Update(c.args[0], resources)
-	}, updateFlags()...)
-	c.description = "Either all limits change or none. What is not mentioned, or is zero, stays as it is.\n" +
-		"Memory takes k, m and g (of 1024) behind the number, and -1 for no limit."
-	return c
-}
-
-func updateFlags() []flag {
-	return []flag{
+var updateVerb = command{
+	name:  "update",
+	usage: "change the limits of a container",
+	args:  "CONTAINER",
+	description: "Either all limits change or none. What is not mentioned, or is zero, stays as it is.\n" +
+		"Memory takes k, m and g (of 1024) behind the number, and -1 for no limit.",
+	flags: [][]flag{{
 		{name: "resources", alias: "r", kind: text, usage: "take linux.resources from `FILE`, or from stdin with -; other flags then do nothing"},
 		{name: "blkio-weight", kind: text, usage: "give block I/O the weight `N`, 10 to 1000"},
 		{name: "cpu-period", kind: text, usage: "count cpu-quota per `USEC` microseconds"},
@@ -46,7 +38,15 @@ func updateFlags() []flag {
 		{name: "mem-bw-schema", kind: text, usage: "allocate memory bandwidth by Intel RDT's `SCHEMA`"},
 		{name: "kernel-memory", kind: text, hidden: true, usage: "accepted and ignored: kernels since 5.11 have no such limit"},
 		{name: "kernel-memory-tcp", kind: text, hidden: true, usage: "accepted and ignored, as kernel-memory"},
-	}
+	}},
+	min: 1, max: 1,
+	run: func(c *call, r *libcontainer.Runtime) error {
+		resources, err := c.resources()
+		if err != nil {
+			return err
+		}
+		return r.Update(c.args[0], resources)
+	},
 }
 
 // resources are those of --resources or else of the other flags.
