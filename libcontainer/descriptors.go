@@ -2,6 +2,8 @@ package libcontainer
 
 import (
 	"fmt"
+	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -28,8 +30,26 @@ func keepDescriptors(n int) error {
 				Hint: fmt.Sprintf("descriptor %d was not open when the runtime was started", fd), Code: "preserved-fd"}
 		}
 	}
-	if err := unix.CloseRange(uint(3+n), ^uint(0)>>32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+	err := unix.CloseRange(uint(3+n), ^uint(0)>>32, unix.CLOSE_RANGE_CLOEXEC)
+	if err == unix.EINVAL { // the flag is new in Linux 5.11
+		err = closeOnExec(3 + n)
+	}
+	if err != nil {
 		return &diag.Error{Op: "close_range", Err: err}
+	}
+	return nil
+}
+
+// closeOnExec marks each open descriptor from first on.
+func closeOnExec(first int) error {
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if fd, err := strconv.Atoi(name.Name()); err == nil && fd >= first {
+			unix.CloseOnExec(fd) // one is the directory just read, and closed
+		}
 	}
 	return nil
 }
