@@ -144,7 +144,8 @@ func (c *container) startInside(h *specs.Hook, stdio [3]int) (int, error) {
 	p.Prctl(unix.PR_SET_DUMPABLE, 0)
 	v.enter(p, nsenter.AtCWD, 0)
 	program := p.FindProgram([]string{h.Path}, "", hooks.Args(h), h.Env)
-	p.CloseRange(nsenter.Number(3), unix.CLOSE_RANGE_CLOEXEC)
+	p.CloseOnExec(p.Status())
+	p.CloseRange(p.FirstOwn(), 0)
 	p.Execve(program)
 	stage, err := p.Start(nsenter.Options{Args: []string{"runtime:hook", c.id}, Cgroup: -1, Stdio: stdio})
 	if err != nil {

@@ -94,7 +94,7 @@ func TestSample(t *testing.T) {
 			t.Errorf("encoded\n%s, want\n%s", got, in)
 		}
 	}
-	for _, v := range []sample.Written{{}, {0.25, 1e-7, map[string]uint64{"b": 1, "a": 18446744073709551615}}, {Share: 100}} {
+	for _, v := range []sample.Written{{}, {Share: 0.25, Rare: 1e-7, Counts: map[string]uint64{"b": 1, "a": 18446744073709551615}}, {Share: 100}} {
 		var got sample.Written
 		text := sample.EncodeWritten(&v)
 		if err := json.Unmarshal(text, &got); err != nil || !reflect.DeepEqual(got, v) {
