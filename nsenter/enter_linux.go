@@ -105,7 +105,7 @@ func (e *Entry) Emit(p *Program) {
 		}
 		p.Setns(p.Inherit(j.fd, "ns:"+string(j.Type)), j.Type.Flag())
 		if j.Type == User {
-			becomeRoot(p)
+			BecomeRoot(p)
 		}
 	}
 	p.At("linux.namespaces")
@@ -131,7 +131,7 @@ func (e *Entry) mapUser(p *Program) {
 	p.At("linux.uidMappings")
 	p.Send(SyncUser, 0)
 	p.Wait()
-	becomeRoot(p)
+	BecomeRoot(p)
 }
 
 // DropGroups takes the runtime's supplementary groups away from the stage while
@@ -142,9 +142,9 @@ func DropGroups(p *Program) {
 	p.Allow(unix.EPERM)
 }
 
-// becomeRoot makes the stage root of the user namespace it is in, if that maps
+// BecomeRoot makes the stage root of the user namespace it is in, if that maps
 // an id 0.
-func becomeRoot(p *Program) {
+func BecomeRoot(p *Program) {
 	p.Setresgid(0)
 	p.Allow(unix.EINVAL)
 	p.Setresuid(0)

@@ -32,6 +32,9 @@ type Stage struct {
 // ErrTimeout is returned by Next when the stage did not answer in time.
 var ErrTimeout = errors.New("timed out")
 
+// ErrInterrupted is returned by NextUnless.
+var ErrInterrupted = errors.New("interrupted")
+
 // Start builds the image of p and starts it with one fork and exec. The
 // descriptors given to p may be closed afterwards.
 func (p *Program) Start(o Options) (*Stage, error) {
@@ -117,8 +120,12 @@ type Event struct {
 // closed the status socket, by becoming the program or by dying; a *diag.Error
 // that blames the config field when the stage stopped at a call; ErrTimeout
 // when timeout passed.
-func (s *Stage) Next(timeout time.Duration) (Event, error) {
-	event, err := Next(s.status, timeout)
+func (s *Stage) Next(timeout time.Duration) (Event, error) { return s.NextUnless(-1, timeout) }
+
+// NextUnless is Next, and returns ErrInterrupted as soon as there is something
+// to read from interrupt. A report of the stage goes first.
+func (s *Stage) NextUnless(interrupt int, timeout time.Duration) (Event, error) {
+	event, err := next(s.status, interrupt, timeout)
 	if fault, ok := err.(*Fault); ok {
 		s.fault = fault
 		return event, s.program.Explain(fault)
@@ -128,8 +135,10 @@ func (s *Stage) Next(timeout time.Duration) (Event, error) {
 
 // Next is Stage.Next for a status socket whose Program is not at hand: a stage
 // that stopped is an unworded *Fault.
-func Next(status int, timeout time.Duration) (Event, error) {
-	if err := waitReadable(status, timeout); err != nil {
+func Next(status int, timeout time.Duration) (Event, error) { return next(status, -1, timeout) }
+
+func next(status, interrupt int, timeout time.Duration) (Event, error) {
+	if err := waitReadable(status, interrupt, timeout); err != nil {
 		return Event{}, err
 	}
 	message := make([]byte, messageSize)
@@ -151,12 +160,15 @@ func Next(status int, timeout time.Duration) (Event, error) {
 }
 
 // waitReadable waits until fd can be read or has hung up.
-func waitReadable(fd int, timeout time.Duration) error {
+func waitReadable(fd, interrupt int, timeout time.Duration) error {
 	deadline := time.Now().Add(timeout)
 	for {
 		left := max(time.Until(deadline), 0)
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left.Milliseconds()))
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(interrupt), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds, int(left.Milliseconds()))
 		switch {
+		case n > 0 && fds[0].Revents == 0:
+			return ErrInterrupted
 		case n > 0:
 			return nil
 		case err != nil && err != unix.EINTR:
@@ -196,6 +208,10 @@ func (s *Stage) SendFiles(fds ...int) error {
 	}
 	return nil
 }
+
+// Ended waits until the stage, or the program it has become, has ended, and
+// reports whether it has. It does not reap it.
+func (s *Stage) Ended(timeout time.Duration) bool { return waitReadable(s.PidFD, -1, timeout) == nil }
 
 // Close hangs up: a stage that waits for us ends. It does not wait for it.
 func (s *Stage) Close() {
