@@ -29,7 +29,11 @@ func (g *Group) ExplainJoin(err error) error {
 	case err == unix.ENOSPC:
 		e.Hint = t.whyNoCPU()
 	case err == unix.EAGAIN:
-		e.Hint = "pids.max is " + t.at(t.Path, "pids.max") + " and pids.current " + t.at(t.Path, "pids.current")
+		if e.Hint = t.fullPids(1); e.Hint != "" {
+			e.Code = "pids-limit"
+		} else {
+			e.Hint = "is it RLIMIT_NPROC of the container's user, or kernel.threads-max?"
+		}
 	case denied(err):
 		e.Hint = t.whoMayMove()
 	}

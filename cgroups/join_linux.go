@@ -14,8 +14,9 @@ type Join struct {
 // cgroup.procs, tasks moves only the thread that writes, and so needs no lock
 // that waits for an RCU grace period (7 to 9 ms on an idle machine).
 type Tasks struct {
-	FD   int    // write-only
-	Path string // for messages
+	FD      int    // write-only
+	Path    string // for messages
+	Freezer bool   // whoever enters stops while the cgroup is frozen
 }
 
 // Join opens what a process needs to enter the Group. Close the result when
@@ -48,7 +49,7 @@ func (j *Join) add(t *tree) error {
 	if err != nil {
 		return pathErr("open", t.Dir()+"/tasks", err)
 	}
-	j.Tasks = append(j.Tasks, Tasks{fd, t.Dir() + "/tasks"})
+	j.Tasks = append(j.Tasks, Tasks{fd, t.Dir() + "/tasks", t.Has("freezer")})
 	return nil
 }
 
@@ -60,4 +61,14 @@ func (j *Join) Close() {
 		closeFD(t.FD)
 	}
 	j.Tasks = nil
+}
+
+// OpenProcs opens cgroup.procs of the version 2 cgroup dir, for a process that
+// cannot be born there. It enters by writing "0", or is moved by its pid.
+func OpenProcs(dir int) (int, error) {
+	fd, err := openat(dir, "cgroup.procs", unix.O_WRONLY)
+	if err != nil {
+		return -1, pathErr("open", "cgroup.procs", err)
+	}
+	return fd, nil
 }

@@ -43,6 +43,7 @@ type birth struct {
 	entry   *nsenter.Entry
 	rootfs  *rootfs.Rootfs
 	process *process.Process
+	filter  string // for the record
 	program *nsenter.Program
 	stage   *nsenter.Stage
 
@@ -72,13 +73,13 @@ func (r *Runtime) newBirth(id string, o *CreateOptions, gate gateKind, detached 
 
 // adjustOOM sets the badness of the stage, which the process inherits. Not to
 // be allowed to lower it is no reason to fail: engines ask for it everywhere.
-func (b *birth) adjustOOM() error {
-	if b.config.Process == nil || b.config.Process.OOMScoreAdj == nil {
+func (r *Runtime) adjustOOM(pid int, score *int) error {
+	if score == nil {
 		return nil
 	}
-	err := writeProc(b.stage.Pid, "oom_score_adj", strconv.Itoa(*b.config.Process.OOMScoreAdj))
+	err := writeProc(pid, "oom_score_adj", strconv.Itoa(*score))
 	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
-		b.runtime.Log.Warnf("process.oomScoreAdj: continued without %d: lowering it takes CAP_SYS_RESOURCE", *b.config.Process.OOMScoreAdj)
+		r.Log.Warnf("process.oomScoreAdj: continued without %d: lowering it takes CAP_SYS_RESOURCE", *score)
 		return nil
 	}
 	if err != nil {

@@ -121,8 +121,10 @@ func (b *birth) attend() error {
 	if err := b.enterCgroups(); err != nil {
 		return err
 	}
-	if err := b.adjustOOM(); err != nil {
-		return err
+	if p := b.config.Process; p != nil {
+		if err := b.runtime.adjustOOM(b.stage.Pid, p.OOMScoreAdj); err != nil {
+			return err
+		}
 	}
 	if err := b.getReady(); err != nil {
 		return err
@@ -145,7 +147,7 @@ func (b *birth) getReady() (err error) {
 		return err
 	}
 	if !b.detached {
-		b.foreground, err = newForeground()
+		b.foreground, err = newForeground(true)
 	}
 	return err
 }

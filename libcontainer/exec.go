@@ -18,13 +18,14 @@ type execution struct {
 	*container
 	arrival
 	options *ExecOptions
-	config  *specs.Spec    // as it was at create
 	spec    *specs.Process // what shall run
 	hook    string         // path of a hook to run instead of what spec names; or ""
 	process *process.Process
 	visit   *visit
 	group   *cgroups.Group
-	join    *cgroups.Join
+	paused  bool // the cgroup is frozen
+	nested  bool // enter the cgroup of the first process, below the container's
+	members membership
 	program *nsenter.Program
 	stage   *nsenter.Stage
 
@@ -53,7 +54,7 @@ func (r *Runtime) Exec(id string, o ExecOptions) (code int, err error) {
 		return 0, err
 	}
 	if !o.Detach {
-		if x.foreground, err = newForeground(); err != nil {
+		if x.foreground, err = newForeground(true); err != nil {
 			return 0, err
 		}
 	}
@@ -67,18 +68,21 @@ func (r *Runtime) Exec(id string, o ExecOptions) (code int, err error) {
 	if o.Detach {
 		return 0, nil
 	}
-	defer x.terminal.restore()
 	return x.foreground.supervise(x.stage, x.terminal), nil
 }
 
 // prepare decides everything, and records the Program.
-func (x *execution) prepare() error {
-	if err := x.executable(); err != nil {
+func (x *execution) prepare() (err error) {
+	pidfd, err := x.alive()
+	if err != nil {
+		return x.notExecutable(err)
+	}
+	unix.Close(pidfd)
+	if err := x.findCgroup(); err != nil {
 		return err
 	}
-	var err error
-	if x.config, err = x.container.config(); err != nil {
-		return err
+	if x.paused && !x.options.IgnorePaused {
+		return &diag.Error{Path: x.id, Err: ErrExecPaused, Code: "paused"}
 	}
 	if x.spec, err = x.execProcess(); err != nil {
 		return err
@@ -91,50 +95,32 @@ func (x *execution) prepare() error {
 
 // plan finds the way into the container, and records the Program.
 func (x *execution) plan() (err error) {
+	if err := x.planProcess(); err != nil {
+		return err
+	}
 	x.program = nsenter.New(x.options.PreserveFDs)
 	if x.visit, err = x.container.visit(x.program); err != nil {
 		return x.notExecutable(err)
 	}
-	if err := x.openCgroup(); err != nil {
-		return err
+	if x.group == nil {
+		x.group = cgroups.Load(x.Cgroup)
 	}
-	if err := x.planProcess(); err != nil {
+	if err := x.joinCgroup(); err != nil {
 		return err
 	}
 	x.compose()
 	return nil
 }
 
-// executable refuses a container that cannot take another process.
-func (x *execution) executable() error {
-	status, err := x.status()
-	if err != nil {
-		return err
-	}
-	switch {
-	case status == Stopped:
-		return &diag.Error{Path: x.id, Err: ErrExecStopped, Code: "not-running"}
-	case status == Creating:
-		return &diag.Error{Path: x.id, Err: errors.New("cannot exec in a container that is being created"), Code: "not-running"}
-	case status == Paused && !x.options.IgnorePaused:
-		return &diag.Error{Path: x.id, Err: ErrExecPaused, Code: "paused"}
-	}
-	return nil
-}
-
+// notExecutable words the absence of a process to follow.
 func (x *execution) notExecutable(err error) error {
-	if errors.Is(err, ErrNotRunning) {
-		return &diag.Error{Path: x.id, Err: ErrExecStopped, Code: "not-running"}
+	switch {
+	case !errors.Is(err, ErrNotRunning):
+		return err
+	case x.Pid == 0:
+		return &diag.Error{Path: x.id, Err: errors.New("cannot exec in a container that is being created"), Code: "not-running"}
 	}
-	return err
-}
-
-// openCgroup opens the container's cgroup, or the one below it that --cgroup
-// names, for the process to be born in or to enter.
-func (x *execution) openCgroup() (err error) {
-	x.group = cgroups.Load(x.Cgroup)
-	x.join, err = x.group.Join()
-	return err
+	return &diag.Error{Path: x.id, Err: ErrExecStopped, Code: "not-running"}
 }
 
 // compose records the Program.
@@ -143,19 +129,8 @@ func (x *execution) compose() {
 	p.At("")
 	p.Prctl(unix.PR_SET_DUMPABLE, 0) // not for the container to ptrace(2): CVE-2016-9962
 	x.process.InitialAffinity(p)
-	tasks := make([]nsenter.FD, 0, len(x.join.Tasks))
-	for _, t := range x.join.Tasks {
-		tasks = append(tasks, p.Inherit(t.FD, "tasks"))
-	}
-	cgroup, flags := nsenter.AtCWD, uint64(0)
-	if x.join.Dir >= 0 {
-		cgroup, flags = p.Inherit(x.join.Dir, "cgroup"), unix.CLONE_INTO_CGROUP
-	}
-	x.visit.enter(p, cgroup, flags)
-	p.At("cgroup")
-	for _, t := range tasks {
-		p.Write(t, "0")
-	}
+	x.members.inherit(p)
+	x.visit.enter(p, &x.members)
 	x.process.FinalAffinity(p)
 	var inside process.Descriptors
 	var master nsenter.FD
@@ -173,7 +148,24 @@ func (x *execution) compose() {
 }
 
 // begin starts the stage and sees it through to execve.
-func (x *execution) begin(name string, stdio [3]int) (err error) {
+func (x *execution) begin(name string, stdio [3]int) error {
+	err := x.try(name, stdio)
+	if !x.handsDown(err) {
+		return err
+	}
+	// The container's own cgroup has handed controllers down and takes no more
+	// processes: cgroup-v2.rst, "no internal process". Its first process has
+	// found a place below.
+	x.undo()
+	x.release()
+	x.nested = true
+	if err := x.plan(); err != nil {
+		return err
+	}
+	return x.try(name, stdio)
+}
+
+func (x *execution) try(name string, stdio [3]int) (err error) {
 	x.stage, err = x.program.Start(nsenter.Options{Args: []string{name, x.id}, Cgroup: -1, Stdio: stdio})
 	if err != nil {
 		return err
@@ -189,31 +181,53 @@ func (x *execution) begin(name string, stdio [3]int) (err error) {
 // answer serves the stage's next report. done means that it has become the
 // program.
 func (x *execution) answer() (done bool, _ error) {
-	event, err := x.stage.Next(x.runtime.timeout())
+	event, err := x.next()
 	switch {
 	case err != nil && err != io.EOF:
-		return false, explainExec(err, x.spec, x.config.Linux, x.stage.Pid)
-	case event.Sync == nsenter.SyncForked && x.visit.forks(uint64(x.join.Dir+1)):
+		return false, x.explain(err)
+	case event.Sync == nsenter.SyncForked && x.visit.forks(&x.members):
 		return false, adopted(x.stage, event)
 	case err == io.EOF && !x.ready:
 		return false, stageDied(x.stage)
 	case event.Sync == syncReady:
 		x.ready = true
-		if err := x.process.Grant(x.stage.Pid); err != nil {
+		if err := x.admit(event.Files); err != nil {
 			return false, err
 		}
-		if err := x.welcome(x.process, event.Files, x.spec.Terminal, x.options.ConsoleSocket); err != nil {
-			return false, err
-		}
-		return false, x.stage.Reply(x.late)
+		// A process in a frozen cgroup goes on when that is thawed, and without us.
+		return x.paused && x.options.Detach && !x.process.Notifies(), x.stage.Reply(x.late)
 	}
 	if x.departure.container == nil {
-		x.departure = departure{container: x.container, pid: x.stage.Pid, status: Running, notifies: x.process.Notifies()}
-		if x.config.Linux != nil {
-			x.departure.profile = x.config.Linux.Seccomp
+		if err := x.depart(); err != nil {
+			return false, err
 		}
 	}
 	return x.departure.answer(event, err, x.stage.Reply)
+}
+
+// admit gives a stage that is ready what it cannot take itself.
+func (x *execution) admit(files []int) error {
+	if err := x.runtime.adjustOOM(x.stage.Pid, x.spec.OOMScoreAdj); err != nil {
+		return err
+	}
+	if err := x.process.Grant(x.stage.Pid); err != nil {
+		return err
+	}
+	if err := x.checkPids(); err != nil {
+		return err
+	}
+	if err := x.welcome(x.process, files, x.spec.Terminal, x.options.ConsoleSocket); err != nil {
+		return err
+	}
+	return x.members.enterLate(x.stage.Pid)
+}
+
+func (x *execution) depart() (err error) {
+	x.departure = departure{container: x.container, pid: x.stage.Pid, status: Running, notifies: x.process.Notifies()}
+	if x.departure.notifies {
+		x.departure.profile, err = x.profile()
+	}
+	return err
 }
 
 // announce tells the engine about the process that runs now.
@@ -236,17 +250,22 @@ func (x *execution) undo() {
 	}
 }
 
-func (x *execution) close() {
+// release closes what one try has opened.
+func (x *execution) release() {
 	if x.visit != nil {
 		x.visit.close()
 	}
-	if x.join != nil {
-		x.join.Close()
-	}
-	if x.group != nil {
-		x.group.Close()
-	}
+	x.members.close()
 	if x.stage != nil {
 		x.stage.Close()
+	}
+	x.visit, x.stage = nil, nil
+}
+
+func (x *execution) close() {
+	x.terminal.restore()
+	x.release()
+	if x.group != nil {
+		x.group.Close()
 	}
 }

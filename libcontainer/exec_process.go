@@ -21,15 +21,16 @@ import (
 func (x *execution) execProcess() (*specs.Process, error) {
 	o := x.options
 	if o.ProcessFile != "" {
-		return readProcess(o.ProcessFile, x.config)
+		return x.readProcess(o.ProcessFile)
 	}
 	if len(o.Args) == 0 {
 		return nil, &diag.Error{Err: errors.New("exec args cannot be empty"), Code: "usage"}
 	}
-	p := specs.Process{Cwd: "/"}
-	if x.config.Process != nil {
-		p = *x.config.Process
+	own, err := x.ownProcess()
+	if err != nil {
+		return nil, err
 	}
+	p := *own
 	p.Args = o.Args
 	p.Env = mergeEnv(p.Env, o.Env)
 	p.Terminal = o.Terminal
@@ -53,7 +54,23 @@ func (x *execution) execProcess() (*specs.Process, error) {
 	return &p, x.setUser(&p)
 }
 
-func readProcess(path string, config *specs.Spec) (*specs.Process, error) {
+// ownProcess is the process of the container's config.
+func (x *execution) ownProcess() (*specs.Process, error) {
+	raw, err := x.readFile(configFile)
+	if err != nil {
+		return nil, err
+	}
+	p, err := spec.ProcessOf(raw)
+	if p == nil && err == nil {
+		p = &specs.Process{Cwd: "/"}
+	}
+	return p, err
+}
+
+// readProcess reads the object of --process. What it does not say of the OOM
+// killer is as in the container: a process must not become harder to kill by a
+// caller who left the score out.
+func (x *execution) readProcess(path string) (*specs.Process, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, &diag.Error{Op: "open", Path: path, Err: errors.Unwrap(err)}
@@ -62,7 +79,11 @@ func readProcess(path string, config *specs.Spec) (*specs.Process, error) {
 	if err != nil {
 		return nil, &diag.Error{Op: "read", Path: path, Err: err}
 	}
-	return p, spec.ValidateProcess("", p, config)
+	if p.OOMScoreAdj == nil {
+		p.OOMScoreAdj = x.OOMScoreAdj
+	}
+	mappings := specs.Linux{UIDMappings: x.UIDMappings, GIDMappings: x.GIDMappings}
+	return p, spec.ValidateProcess("", p, &specs.Spec{Linux: &mappings})
 }
 
 // mergeEnv appends the variables of add, each replacing one of the same name.
@@ -122,11 +143,7 @@ func openInRoot(pid int, name string) (io.ReadCloser, error) {
 
 // planProcess checks what shall run against what the container is.
 func (x *execution) planProcess() error {
-	linux := x.config.Linux
-	if linux == nil {
-		linux = &specs.Linux{}
-	}
-	filter, err := x.runtime.filter(linux.Seccomp)
+	filter, err := x.filter()
 	if err != nil {
 		return err
 	}
@@ -134,10 +151,10 @@ func (x *execution) planProcess() error {
 		Process:     x.spec,
 		Exec:        true,
 		Hook:        x.hook,
-		Userns:      x.visit.flags&unix.CLONE_NEWUSER != 0,
-		UIDMappings: linux.UIDMappings,
-		GIDMappings: linux.GIDMappings,
-		Personality: linux.Personality,
+		Userns:      x.Namespaces&unix.CLONE_NEWUSER != 0,
+		UIDMappings: x.UIDMappings,
+		GIDMappings: x.GIDMappings,
+		Personality: x.Personality,
 		Seccomp:     filter,
 		Keyring:     x.Keyring,
 	}

@@ -11,10 +11,11 @@ import (
 // cannot be a container's id.
 const filterCache = ".@seccomp"
 
-// filter compiles a seccomp profile, or takes it from the cache.
-func (r *Runtime) filter(profile *specs.LinuxSeccomp) (*process.Filter, error) {
+// filter compiles a seccomp profile, or takes it from the cache, where it has
+// the name key.
+func (r *Runtime) filter(profile *specs.LinuxSeccomp) (filter *process.Filter, key string, err error) {
 	if profile == nil {
-		return nil, nil
+		return nil, "", nil
 	}
 	if root, err := r.makeRoot(); err == nil { // otherwise the filter is not cached, and the create will say why
 		closeFD(root)
@@ -28,7 +29,33 @@ func (r *Runtime) filter(profile *specs.LinuxSeccomp) (*process.Filter, error) {
 		}
 	}
 	if err != nil {
+		return nil, "", err
+	}
+	return &process.Filter{BPF: f.Program, Flags: f.Flags}, f.Key, nil
+}
+
+// filter is the filter of the container. Mostly it is where create has left it;
+// only if not, the profile has to be read.
+func (c *container) filter() (*process.Filter, error) {
+	if c.Filter == "" {
+		return nil, nil
+	}
+	if f, err := seccomp.Cached(c.runtime.Root+"/"+filterCache, c.Filter); err == nil {
+		return &process.Filter{BPF: f.Program, Flags: f.Flags}, nil
+	}
+	profile, err := c.profile()
+	if err != nil {
 		return nil, err
 	}
-	return &process.Filter{BPF: f.Program, Flags: f.Flags}, nil
+	filter, _, err := c.runtime.filter(profile)
+	return filter, err
+}
+
+// profile is linux.seccomp of the container.
+func (c *container) profile() (*specs.LinuxSeccomp, error) {
+	config, err := c.config()
+	if err != nil || config.Linux == nil {
+		return nil, err
+	}
+	return config.Linux.Seccomp, nil
 }

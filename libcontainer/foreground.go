@@ -1,6 +1,10 @@
 package libcontainer
 
 import (
+	"errors"
+	"slices"
+	"time"
+
 	"golang.org/x/sys/unix"
 
 	"ociruntime/internal/diag"
@@ -17,20 +21,66 @@ func exitCode(status unix.WaitStatus) int {
 }
 
 // foreground waits for a process of a container as if it were a child in the
-// foreground: signals go to it, a resized terminal is passed on.
+// foreground: signals go to it, a resized terminal is passed on. While there is
+// no process yet, a signal that asks us to end does.
 type foreground struct {
-	signals  int       // each byte that can be read is a signal we got
-	terminal *terminal // nil without one
+	signals  int           // each byte that can be read is a signal we got
+	pending  []unix.Signal // for the process, once it is there
+	terminal *terminal     // nil without one
 }
 
-// newForeground begins to catch signals; those that arrive before supervise
-// are kept for it.
-func newForeground() (*foreground, error) {
-	signals, err := sys.Catch()
+// newForeground begins to catch signals: all of them or, before there can be a
+// process to pass them on to, those that ask us to end.
+func newForeground(all bool) (*foreground, error) {
+	var only []unix.Signal
+	if !all {
+		only = ending[:]
+	}
+	signals, err := sys.Catch(only...)
 	if err != nil {
 		return nil, &diag.Error{Op: "catch signals", Err: err}
 	}
 	return &foreground{signals: signals}, nil
+}
+
+// ending are the signals that ask a command to end.
+var ending = [...]unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM}
+
+// next is Stage.Next for a stage that is not yet the process. nil catches nothing.
+func (f *foreground) next(s *nsenter.Stage, timeout time.Duration) (nsenter.Event, error) {
+	if f == nil {
+		return s.Next(timeout)
+	}
+	for {
+		event, err := s.NextUnless(f.signals, timeout)
+		if !errors.Is(err, nsenter.ErrInterrupted) {
+			return event, err
+		}
+		if err := f.interrupted(); err != nil {
+			return event, err
+		}
+	}
+}
+
+// interrupted is the error of a command that a signal has asked to end. Other
+// signals are kept for the process.
+func (f *foreground) interrupted() error {
+	f.collect()
+	for _, sig := range f.pending {
+		if slices.Contains(ending[:], sig) {
+			return &diag.Error{Err: errors.New("interrupted by " + unix.SignalName(sig)), Code: "interrupted"}
+		}
+	}
+	return nil
+}
+
+// collect reads the signals that have arrived.
+func (f *foreground) collect() {
+	var received [64]byte
+	n, _ := unix.Read(f.signals, received[:]) // EAGAIN: none
+	for i := range max(n, 0) {
+		f.pending = append(f.pending, unix.Signal(received[i]))
+	}
 }
 
 // supervise waits for the process and returns its exit code. Orphans that we
@@ -44,14 +94,13 @@ func (f *foreground) supervise(s *nsenter.Stage, t *terminal) int {
 			f.terminal.drain()
 			return exitCode(status)
 		}
-		var received [64]byte
-		n, err := unix.Read(f.signals, received[:])
-		if err == unix.EAGAIN {
+		if f.collect(); len(f.pending) == 0 {
 			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(f.signals), Events: unix.POLLIN}}, -1) // EINTR: there is something to read
 		}
-		for i := range max(n, 0) {
-			f.pass(s, unix.Signal(received[i]))
+		for _, sig := range f.pending {
+			f.pass(s, sig)
 		}
+		f.pending = f.pending[:0]
 	}
 }
 

@@ -2,6 +2,7 @@ package libcontainer
 
 import (
 	"io"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -119,7 +120,7 @@ func (c *container) startAsProcess(h *specs.Hook, stdio [3]int) (int, error) {
 		p = *config.Process
 	}
 	p.Args, p.Env, p.Terminal = hooks.Args(h), h.Env, false
-	x := &execution{container: c, options: &ExecOptions{}, config: config, spec: &p, hook: h.Path}
+	x := &execution{container: c, options: &ExecOptions{}, spec: &p, hook: h.Path}
 	defer x.close()
 	if err := x.plan(); err != nil {
 		return 0, err
@@ -142,7 +143,7 @@ func (c *container) startInside(h *specs.Hook, stdio [3]int) (int, error) {
 	}
 	defer v.close()
 	p.Prctl(unix.PR_SET_DUMPABLE, 0)
-	v.enter(p, nsenter.AtCWD, 0)
+	v.enter(p, nil)
 	program := p.FindProgram([]string{h.Path}, "", hooks.Args(h), h.Env)
 	p.CloseOnExec(p.Status())
 	p.CloseRange(p.FirstOwn(), 0)
@@ -152,7 +153,7 @@ func (c *container) startInside(h *specs.Hook, stdio [3]int) (int, error) {
 		return 0, err
 	}
 	defer stage.Close()
-	if v.forks(0) {
+	if v.forks(nil) {
 		err = adopt(stage, c.runtime.timeout())
 	}
 	if err == nil {
@@ -165,11 +166,16 @@ func (c *container) startInside(h *specs.Hook, stdio [3]int) (int, error) {
 	return stage.Pid, nil
 }
 
-// reapFailed ends a stage that is of no use, and waits for it.
+// reapFailed ends a stage that is of no use, and waits for it; not for ever: a
+// process that the version 1 freezer holds ends when that lets it go.
 func reapFailed(s *nsenter.Stage) {
 	_ = unix.PidfdSendSignal(s.PidFD, unix.SIGKILL, nil, 0) // it may have ended already
-	waitChild(s.Pid)
+	if s.Ended(reapTimeout) {
+		waitChild(s.Pid)
+	}
 }
+
+const reapTimeout = 10 * time.Second
 
 // waitChild waits for a child and returns its status; 0 if there is none.
 func waitChild(pid int) unix.WaitStatus {

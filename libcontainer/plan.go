@@ -173,9 +173,12 @@ func (b *birth) cgroupView() rootfs.Cgroup {
 
 // planProcess checks process and what the container has of it.
 func (b *birth) planProcess() error {
-	filter, err := b.runtime.filter(b.linux().Seccomp)
+	filter, key, err := b.runtime.filter(b.linux().Seccomp)
 	if err != nil {
 		return err
+	}
+	if b.filter = key; filter != nil && key == "" {
+		b.filter = noKey
 	}
 	in := process.Input{
 		Process:      b.config.Process,
@@ -230,6 +233,13 @@ func (b *birth) journal() *record {
 		PidNS:       b.isNew(specs.PIDNamespace),
 		Keyring:     b.keyring(),
 		Notifies:    b.process.Notifies(),
+		Filter:      b.filter,
+		UIDMappings: b.linux().UIDMappings,
+		GIDMappings: b.linux().GIDMappings,
+		Personality: b.linux().Personality,
+	}
+	if p := b.config.Process; p != nil {
+		rec.OOMScoreAdj = p.OOMScoreAdj
 	}
 	for _, n := range b.linux().Namespaces {
 		rec.Namespaces |= uint64(namespaceType(n.Type).Flag())

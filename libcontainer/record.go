@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"ociruntime/cgroups"
@@ -44,7 +45,17 @@ type record struct {
 	Notifies bool `json:"notifies,omitempty"` // the seccomp filter has a listener, which start has to pass on
 
 	Namespaces uint64 `json:"namespaces"` // CLONE_NEW* of those that differ, or may, from the runtime's
+
+	// What an exec has to know of config.json, which it so need not read.
+	Filter      string                  `json:"filter,omitempty"` // key of the seccomp filter in the cache, or noKey; empty: there is none
+	UIDMappings []specs.LinuxIDMapping  `json:"uidMappings,omitempty"`
+	GIDMappings []specs.LinuxIDMapping  `json:"gidMappings,omitempty"`
+	Personality *specs.LinuxPersonality `json:"personality,omitempty"`
+	OOMScoreAdj *int                    `json:"oomScoreAdj,omitempty"`
 }
+
+// noKey stands for a filter that the cache could not take.
+const noKey = "uncached"
 
 // hasHooks reports whether config.json has hooks of kind.
 func (r *record) hasHooks(kind string) bool {

@@ -3,6 +3,7 @@
 package libcontainer
 
 import (
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"ociruntime/cgroups"
 	"ociruntime/internal/json"
 )
@@ -55,8 +56,41 @@ func decodeCgroupsLocation(d *json.Decoder, v *cgroups.Location) {
 	}
 }
 
+func decodeSpecsLinuxIDMapping(d *json.Decoder, v *specs.LinuxIDMapping) {
+	for d.Object("containerID hostID size", 1<<0|1<<1|1<<2); d.More(); {
+		switch d.Name() {
+		case "containerID":
+			d.Once(0)
+			v.ContainerID = uint32(d.Uint(32))
+		case "hostID":
+			d.Once(1)
+			v.HostID = uint32(d.Uint(32))
+		case "size":
+			d.Once(2)
+			v.Size = uint32(d.Uint(32))
+		default:
+			d.Unknown()
+		}
+	}
+}
+
+func decodeSpecsLinuxPersonality(d *json.Decoder, v *specs.LinuxPersonality) {
+	for d.Object("domain flags", 1<<0); d.More(); {
+		switch d.Name() {
+		case "domain":
+			d.Once(0)
+			v.Domain = specs.LinuxPersonalityDomain(d.String())
+		case "flags":
+			d.Once(1)
+			v.Flags = json.Strings[specs.LinuxPersonalityFlag](d)
+		default:
+			d.Unknown()
+		}
+	}
+}
+
 func decodeRecord(d *json.Decoder, v *record) {
-	for d.Object("version id bundle rootfs created annotations pid start bootId inode cgroup hooks pidNamespace keyring notifies namespaces", 1<<0|1<<1|1<<2|1<<3|1<<4|1<<6|1<<7|1<<8|1<<9|1<<10|1<<12|1<<15); d.More(); {
+	for d.Object("version id bundle rootfs created annotations pid start bootId inode cgroup hooks pidNamespace keyring notifies namespaces filter uidMappings gidMappings personality oomScoreAdj", 1<<0|1<<1|1<<2|1<<3|1<<4|1<<6|1<<7|1<<8|1<<9|1<<10|1<<12|1<<15); d.More(); {
 		switch d.Name() {
 		case "version":
 			d.Once(0)
@@ -106,6 +140,39 @@ func decodeRecord(d *json.Decoder, v *record) {
 		case "namespaces":
 			d.Once(15)
 			v.Namespaces = d.Uint(64)
+		case "filter":
+			d.Once(16)
+			v.Filter = d.String()
+		case "uidMappings":
+			d.Once(17)
+			if !d.Null() {
+				v.UIDMappings = []specs.LinuxIDMapping{}
+				for d.Array(); d.More(); {
+					v.UIDMappings = append(v.UIDMappings, specs.LinuxIDMapping{})
+					decodeSpecsLinuxIDMapping(d, &v.UIDMappings[len(v.UIDMappings)-1])
+				}
+			}
+		case "gidMappings":
+			d.Once(18)
+			if !d.Null() {
+				v.GIDMappings = []specs.LinuxIDMapping{}
+				for d.Array(); d.More(); {
+					v.GIDMappings = append(v.GIDMappings, specs.LinuxIDMapping{})
+					decodeSpecsLinuxIDMapping(d, &v.GIDMappings[len(v.GIDMappings)-1])
+				}
+			}
+		case "personality":
+			d.Once(19)
+			if !d.Null() {
+				v.Personality = new(specs.LinuxPersonality)
+				decodeSpecsLinuxPersonality(d, v.Personality)
+			}
+		case "oomScoreAdj":
+			d.Once(20)
+			if !d.Null() {
+				x := int(d.Int(json.IntBits))
+				v.OOMScoreAdj = &x
+			}
 		default:
 			d.Unknown()
 		}
@@ -153,6 +220,28 @@ func appendCgroupsLocation(dst []byte, v *cgroups.Location) []byte {
 	return append(dst, '}')
 }
 
+func appendSpecsLinuxIDMapping(dst []byte, v *specs.LinuxIDMapping) []byte {
+	dst = append(dst, '{')
+	dst = json.AppendName(dst, "containerID")
+	dst = json.AppendUint(dst, uint64(v.ContainerID))
+	dst = json.AppendName(dst, "hostID")
+	dst = json.AppendUint(dst, uint64(v.HostID))
+	dst = json.AppendName(dst, "size")
+	dst = json.AppendUint(dst, uint64(v.Size))
+	return append(dst, '}')
+}
+
+func appendSpecsLinuxPersonality(dst []byte, v *specs.LinuxPersonality) []byte {
+	dst = append(dst, '{')
+	dst = json.AppendName(dst, "domain")
+	dst = json.AppendString(dst, v.Domain)
+	if len(v.Flags) > 0 {
+		dst = json.AppendName(dst, "flags")
+		dst = json.AppendStrings(dst, v.Flags)
+	}
+	return append(dst, '}')
+}
+
 func appendRecord(dst []byte, v *record) []byte {
 	dst = append(dst, '{')
 	dst = json.AppendName(dst, "version")
@@ -195,6 +284,36 @@ func appendRecord(dst []byte, v *record) []byte {
 	}
 	dst = json.AppendName(dst, "namespaces")
 	dst = json.AppendUint(dst, v.Namespaces)
+	if v.Filter != "" {
+		dst = json.AppendName(dst, "filter")
+		dst = json.AppendString(dst, v.Filter)
+	}
+	if len(v.UIDMappings) > 0 {
+		dst = json.AppendName(dst, "uidMappings")
+		dst = append(dst, '[')
+		for i := range v.UIDMappings {
+			dst = json.AppendComma(dst)
+			dst = appendSpecsLinuxIDMapping(dst, &v.UIDMappings[i])
+		}
+		dst = append(dst, ']')
+	}
+	if len(v.GIDMappings) > 0 {
+		dst = json.AppendName(dst, "gidMappings")
+		dst = append(dst, '[')
+		for i := range v.GIDMappings {
+			dst = json.AppendComma(dst)
+			dst = appendSpecsLinuxIDMapping(dst, &v.GIDMappings[i])
+		}
+		dst = append(dst, ']')
+	}
+	if v.Personality != nil {
+		dst = json.AppendName(dst, "personality")
+		dst = appendSpecsLinuxPersonality(dst, v.Personality)
+	}
+	if v.OOMScoreAdj != nil {
+		dst = json.AppendName(dst, "oomScoreAdj")
+		dst = json.AppendInt(dst, int64(*v.OOMScoreAdj))
+	}
 	return append(dst, '}')
 }
 

@@ -44,35 +44,66 @@ func (v *visit) close() {
 
 // enter records the joins: all namespaces by one setns(2), which takes care of
 // the order, then the root, then a child, as a pid namespace is only entered
-// by being born in it. With CLONE_INTO_CGROUP in flags the child is also born
-// in cgroup.
-func (v *visit) enter(p *nsenter.Program, cgroup nsenter.FD, flags uint64) {
-	p.At("container namespaces")
+// by being born in it. The child also becomes a member of a cgroup, unless m is
+// nil. That takes the right to write there, which is lost with a join of the
+// user namespace; so with one of these it is the child that joins.
+func (v *visit) enter(p *nsenter.Program, m *membership) {
+	p.At(namespacesField)
+	if v.flags&unix.CLONE_NEWUSER == 0 || m == nil {
+		v.join(p, v.flags)
+		v.fork(p, m)
+		return
+	}
+	if v.flags&unix.CLONE_NEWPID != 0 {
+		p.Setns(v.inner.pidfd, unix.CLONE_NEWPID)
+	}
+	v.fork(p, m)
+	p.At(namespacesField)
+	v.join(p, v.flags&^unix.CLONE_NEWPID)
+}
+
+const namespacesField = "container namespaces"
+
+// join records the entry into namespaces and root. What is root in a user
+// namespace must not trace us there: prctl(2) says that a change of ids may make
+// a process dumpable again.
+func (v *visit) join(p *nsenter.Program, namespaces uintptr) {
 	if v.flags&unix.CLONE_NEWUSER != 0 {
 		nsenter.DropGroups(p)
 	}
-	if v.flags != 0 {
-		p.Setns(v.inner.pidfd, v.flags)
+	if namespaces != 0 {
+		p.Setns(v.inner.pidfd, namespaces)
 	}
 	p.Fchdir(v.inner.root)
 	p.Chroot(".")
 	if v.flags&unix.CLONE_NEWUSER != 0 {
-		p.Setresgid(0)
-		p.Allow(unix.EINVAL)
-		p.Setresuid(0)
-		p.Allow(unix.EINVAL)
+		nsenter.BecomeRoot(p)
+		p.Prctl(unix.PR_SET_DUMPABLE, 0)
 	}
-	if v.flags&unix.CLONE_NEWPID != 0 || flags != 0 {
-		p.Fork(unix.CLONE_PARENT|flags, 0, cgroup, func(pid nsenter.Word) {
+}
+
+// fork records that a child carries on, where one is needed, in the cgroup.
+func (v *visit) fork(p *nsenter.Program, m *membership) {
+	if v.forks(m) {
+		flags, cgroup := uint64(unix.CLONE_PARENT), nsenter.AtCWD
+		if m != nil && m.born {
+			flags, cgroup = flags|unix.CLONE_INTO_CGROUP, m.dir
+		}
+		p.Fork(flags, 0, cgroup, func(pid nsenter.Word) {
 			p.Send(nsenter.SyncForked, pid)
 			p.Exit(0)
 		})
 		p.Wait()
 	}
+	if m != nil {
+		m.enter(p)
+	}
 }
 
 // forks reports whether enter leaves the work to a child.
-func (v *visit) forks(flags uint64) bool { return v.flags&unix.CLONE_NEWPID != 0 || flags != 0 }
+func (v *visit) forks(m *membership) bool {
+	return v.flags&unix.CLONE_NEWPID != 0 || m != nil && m.born
+}
 
 // adopt waits for the stage's child to be born, makes it what s stands for,
 // and lets it go on.

@@ -15,6 +15,29 @@ import (
 // a Problems. What is not a matter of JSON is left to Validate.
 func Decode(raw []byte) (*specs.Spec, error) { return decode(raw, decodeSpecsSpec) }
 
+// ProcessOf reads only the process of a config.json that Decode has accepted
+// before: what follows it is not even looked at. nil if there is none.
+func ProcessOf(raw []byte) (*specs.Process, error) {
+	d := json.NewDecoder(string(raw))
+	for d.Object("process", 0); d.More(); {
+		if d.Name() != "process" {
+			d.Unknown()
+			continue
+		}
+		d.Once(0)
+		p := new(specs.Process)
+		decodeSpecsProcess(d, p)
+		if problems := d.Problems(); len(problems) > 0 {
+			return nil, Problems(problems)
+		}
+		return p, nil
+	}
+	if problems := d.Close(); len(problems) > 0 {
+		return nil, Problems(problems)
+	}
+	return nil, nil
+}
+
 // DecodeProcess reads the process object that exec is given in a file.
 func DecodeProcess(raw []byte) (*specs.Process, error) { return decode(raw, decodeSpecsProcess) }
 

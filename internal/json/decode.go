@@ -105,6 +105,9 @@ func (d *Decoder) Close() []*diag.Error {
 	return d.problems
 }
 
+// Problems reports what was wrong so far.
+func (d *Decoder) Problems() []*diag.Error { return d.problems }
+
 // UnknownMembers returns what Unknown remembered.
 func (d *Decoder) UnknownMembers() []Unknown { return d.unknown }
 

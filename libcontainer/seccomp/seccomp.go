@@ -24,6 +24,8 @@
 package seccomp
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -37,6 +39,7 @@ type Filter struct {
 	Program []byte // array of struct sock_filter, in this machine's byte order
 	Flags   uint64 // SECCOMP_FILTER_FLAG_*; has NEW_LISTENER when Notify is set
 	Notify  bool   // a rule asks the listener: the call returns an fd for listenerPath
+	Key     string // name in the cache, for Cached; empty if the filter is not there
 }
 
 // Instructions is the length seccomp(2) wants in struct sock_fprog.
@@ -74,6 +77,7 @@ func Load(cacheDir string, profile *specs.LinuxSeccomp) (*Filter, []Warning, err
 	if cacheErr == nil {
 		defer dir.close()
 		if filter, warnings, err := dir.read(key); err == nil {
+			filter.Key = hex.EncodeToString(key[:])
 			return filter, warnings, nil
 		}
 	}
@@ -82,10 +86,28 @@ func Load(cacheDir string, profile *specs.LinuxSeccomp) (*Filter, []Warning, err
 		return nil, nil, err
 	}
 	if cacheErr == nil {
+		filter.Key = hex.EncodeToString(key[:])
 		cacheErr = dir.write(key, filter, warnings)
 	}
 	if cacheErr != nil {
+		filter.Key = ""
 		warnings = append(warnings, Warning{Field: field, Text: "the compiled filter is not cached: " + cacheErr.Error()})
 	}
 	return filter, warnings, nil
+}
+
+// Cached returns the filter that Load has called by this Key, as long as the
+// cache has it. Who gets an error has the profile to Load again.
+func Cached(cacheDir, key string) (*Filter, error) {
+	var sum [sha256.Size]byte
+	if n, err := hex.Decode(sum[:], []byte(key)); err != nil || n != len(sum) {
+		return nil, errEncoding
+	}
+	dir, err := openCache(cacheDir)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.close()
+	filter, _, err := dir.read(sum)
+	return filter, err
 }
