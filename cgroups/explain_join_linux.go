@@ -12,6 +12,9 @@ import (
 // ExplainJoin words why a process could not enter the Group: err is what
 // clone(2) with CLONE_INTO_CGROUP, or a write into a tasks file, has failed with.
 func (g *Group) ExplainJoin(err error) error {
+	if err == nil {
+		return nil
+	}
 	t := g.unified()
 	if t == nil || g.mode == Hybrid && err == unix.ENOSPC {
 		t = g.legacy("cpuset")

@@ -174,7 +174,7 @@ func testBusy(t *testing.T) {
 	if !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), "(sleep)") {
 		t.Errorf("remove with a process inside: %v", err)
 	}
-	if took := time.Since(start); took > time.Duration(len(g.trees))*100*time.Millisecond {
+	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("giving up took %v", took)
 	}
 	must(t, c.Process.Kill())
@@ -238,8 +238,8 @@ func testRefusedJoin(t *testing.T) {
 	}
 	must(t, g.Remove(second))
 	must(t, threaded.Remove(second))
-	if strings.Contains(pod.unified().now("cgroup.controllers"), "hugetlb") || os.Getenv(viewEnv) == "v2" {
-		must(t, os.WriteFile(pod.unified().Dir()+"/cgroup.subtree_control", []byte("+"+strings.Fields(pod.unified().now("cgroup.controllers"))[0]), 0))
+	if hasField(pod.unified().now("cgroup.controllers"), "hugetlb") { // one that needs domains; cpuset, cpu and pids do not
+		must(t, os.WriteFile(pod.unified().Dir()+"/cgroup.subtree_control", []byte("+hugetlb"), 0))
 		err = pod.ExplainJoin(enter(t, pod))
 		if !errors.Is(err, syscall.EBUSY) || !strings.Contains(err.Error(), "it has handed controllers down (") {
 			t.Errorf("entering a cgroup that is not a leaf: %v", err)

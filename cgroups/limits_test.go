@@ -4,51 +4,77 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 func ptr[T any](v T) *T { return &v }
 
-// testLimits sets what this machine's view has controllers for, and reads it back.
+// testLimits writes limits and reads them back.
 func testLimits(t *testing.T) {
+	needs(t, "memory", "cpu", "cpuset", "pids")
 	g := newGroup(t, "limits")
-	r := &specs.LinuxResources{
+	must(t, g.Create(&specs.LinuxResources{
 		Memory: &specs.LinuxMemory{Limit: ptr(int64(64 << 20)), Swap: ptr(int64(96 << 20)), Reservation: ptr(int64(32 << 20))},
 		CPU:    &specs.LinuxCPU{Shares: ptr(uint64(512)), Quota: ptr(int64(50000)), Period: ptr(uint64(100000)), Cpus: "0", Mems: "0"},
 		Pids:   &specs.LinuxPids{Limit: ptr(int64(7))},
+	}))
+	values(t, "after Create", g, [][5]string{
+		{"memory", "memory.limit_in_bytes", "67108864", "memory.max", "67108864"},
+		{"memory", "memory.memsw.limit_in_bytes", "100663296", "memory.swap.max", "33554432"},
+		{"memory", "memory.soft_limit_in_bytes", "33554432", "memory.low", "33554432"},
+		{"cpu", "cpu.shares", "512", "cpu.weight", "59"},
+		{"cpu", "cpu.cfs_quota_us", "50000", "cpu.max", "50000 100000"},
+		{"cpuset", "cpuset.cpus", "0", "cpuset.cpus", "0"},
+		{"cpuset", "cpuset.mems", "0", "cpuset.mems", "0"},
+		{"pids", "pids.max", "7", "pids.max", "7"},
+	})
+	must(t, g.Remove(second))
+}
+
+// testNoController asks for one that this machine's kernel, or view, lacks.
+func testNoController(t *testing.T) {
+	h, err := Detect()
+	must(t, err)
+	h.Close()
+	g := newGroup(t, "missing")
+	if u := g.unified(); g.legacy("rdma") != nil || u != nil && hasField(u.at("/", "cgroup.controllers"), "rdma") {
+		t.Skip("this view has all controllers")
 	}
-	if os.Getenv(viewEnv) == "v2" { // on this kind of host version 2 owns what version 1 left over
-		err := g.Create(r)
-		if err != nil && !errors.Is(err, ErrNoController) {
-			t.Fatal(err)
-		}
-		if err != nil && !strings.Contains(err.Error(), "offers only: ") {
-			t.Errorf("missing controller: %v", err)
-		}
-		if err == nil {
-			must(t, g.Remove(second))
-		}
-		return
+	r := &specs.LinuxResources{Rdma: map[string]specs.LinuxRdma{"mlx4_0": {HcaHandles: ptr(uint32(1))}}}
+	err = g.Create(r)
+	if !errors.Is(err, ErrNoController) || h.Mode != V1 && !strings.Contains(err.Error(), "offers only: ") {
+		t.Errorf("a controller that is not there: %v", err)
 	}
-	must(t, g.Create(r))
-	for file, want := range map[string]string{
-		"memory/memory.limit_in_bytes":       "67108864",
-		"memory/memory.memsw.limit_in_bytes": "100663296",
-		"memory/memory.soft_limit_in_bytes":  "33554432",
-		"cpu/cpu.shares":                     "512",
-		"cpu/cpu.cfs_quota_us":               "50000",
-		"cpuset/cpuset.cpus":                 "0",
-		"cpuset/cpuset.mems":                 "0",
-		"pids/pids.max":                      "7",
-	} {
-		controller, name, _ := strings.Cut(file, "/")
-		if got := g.legacy(controller).now(name); got != want {
-			t.Errorf("%s: got %s, want %s", name, got, want)
-		}
+}
+
+// testPidsZero: a limit of zero lets the first process in, and no other.
+func testPidsZero(t *testing.T) {
+	needs(t, "pids")
+	g := newGroup(t, "zero")
+	must(t, g.Create(&specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(0))}}))
+	c := inside(t, g, `kill -STOP $$; exec 2>&-; true & wait; exit 0`)
+	must(t, g.Settle())
+	if got := g.home("pids").now("pids.max"); got != "0" {
+		t.Errorf("pids.max is %s", got)
+	}
+	for !stopped(t, c.Process.Pid) {
+		time.Sleep(time.Millisecond)
+	}
+	must(t, c.Process.Signal(syscall.SIGCONT))
+	if err := c.Wait(); err == nil {
+		t.Error("a process was started against a limit of zero")
 	}
 	must(t, g.Remove(second))
+}
+
+func stopped(t *testing.T, pid int) bool {
+	text, err := os.ReadFile("/proc/" + itoa(int64(pid)) + "/stat")
+	must(t, err)
+	return strings.Contains(string(text), ") T ")
 }
 
 // testDevices checks the policy by what a member may really do.
@@ -85,31 +111,17 @@ func testDevices(t *testing.T) {
 	}
 }
 
-// testHugetlb: on this kind of host the hugetlb controller belongs to version 2,
-// which a hybrid view shows beside version 1.
 func testHugetlb(t *testing.T) {
+	needs(t, "hugetlb")
 	g := newGroup(t, "huge")
 	size, _, _ := strings.Cut(pageSizes(), ", ")
-	if size == "" || size == "none" {
-		t.Skip("the kernel has no huge pages")
-	}
 	r := &specs.LinuxResources{HugepageLimits: []specs.LinuxHugepageLimit{{Pagesize: size, Limit: 64 << 20}}}
-	if os.Getenv(viewEnv) == "v1" {
-		if err := g.Create(r); !errors.Is(err, ErrNoController) {
-			t.Errorf("a controller that is mounted nowhere: %v", err)
-		}
-		return
-	}
 	must(t, g.Create(r))
-	for _, file := range []string{"hugetlb." + size + ".max", "hugetlb." + size + ".rsvd.max"} {
-		if got := g.unified().now(file); got != "67108864" {
-			t.Errorf("%s is %q", file, got)
-		}
-	}
-	must(t, g.Set(&specs.LinuxResources{Unified: map[string]string{"hugetlb." + size + ".max": "33554432"}}))
-	if got := g.unified().now("hugetlb." + size + ".max"); got != "33554432" {
-		t.Errorf("after a unified update: %q", got)
-	}
+	base := "hugetlb." + size
+	values(t, "after Create", g, [][5]string{
+		{"hugetlb", base + ".limit_in_bytes", "67108864", base + ".max", "67108864"},
+		{"hugetlb", base + ".rsvd.limit_in_bytes", "67108864", base + ".rsvd.max", "67108864"},
+	})
 	r.HugepageLimits[0].Pagesize = "3KB"
 	if err := g.Set(r); err == nil || !strings.Contains(err.Error(), "page sizes of this kernel: ") {
 		t.Errorf("a page size that does not exist: %v", err)
@@ -129,6 +141,10 @@ func testUnified(t *testing.T) {
 	must(t, g.Create(r))
 	if got := g.unified().now("cgroup.max.descendants"); got != "3" {
 		t.Errorf("cgroup.max.descendants is %q", got)
+	}
+	must(t, g.Set(&specs.LinuxResources{Unified: map[string]string{"cgroup.max.descendants": "4"}}))
+	if got := g.unified().now("cgroup.max.descendants"); got != "4" {
+		t.Errorf("after an update cgroup.max.descendants is %q", got)
 	}
 	must(t, g.Remove(second))
 	r.Unified["bogus.limit"] = "1"

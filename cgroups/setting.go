@@ -11,7 +11,7 @@ import (
 
 // Setting is one write into a file of a cgroup.
 type Setting struct {
-	Controller string // whose hierarchy the file is in; the version 2 name for version 2 files
+	Controller string // whose hierarchy the file is in, by its version 2 name for version 2 files; empty: version 2
 	Field      string // where in config.json the value comes from
 	File       string
 	Value      string

@@ -167,9 +167,9 @@ func TestUnifiedSettings(t *testing.T) {
 	must(t, err)
 	var b strings.Builder
 	for _, s := range list {
-		b.WriteString(s.Controller + " " + s.File + " <- " + s.Value + "\n")
+		b.WriteString(s.Controller + s.File + " <- " + s.Value + "\n")
 	}
-	want := " cgroup.max.depth <- 3\nio io.max <- 8:0 rbps=1\nio io.max <- 8:16 rbps=2\nmemory memory.high <- 1000000\n"
+	want := "cgroup.max.depth <- 3\nio.max <- 8:0 rbps=1\nio.max <- 8:16 rbps=2\nmemory.high <- 1000000\n"
 	if b.String() != want {
 		t.Errorf("got\n%swant\n%s", b.String(), want)
 	}

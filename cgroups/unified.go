@@ -8,8 +8,9 @@ import (
 
 const unifiedField = "linux.resources.unified"
 
-// unifiedSettings are written as they are, in the order of their names; each
-// line of a value is a write of its own, as the kernel takes one line at a time.
+// unifiedSettings are written as they are, in the order of their names, into the
+// version 2 cgroup whoever else has the controller; each line of a value is a
+// write of its own, as the kernel takes one line at a time.
 func unifiedSettings(unified map[string]string) ([]Setting, error) {
 	var list []Setting
 	for _, file := range slices.Sorted(maps.Keys(unified)) {
@@ -18,11 +19,8 @@ func unifiedSettings(unified map[string]string) ([]Setting, error) {
 		if !ok || name == "" || strings.ContainsAny(file, "/\x00") {
 			return nil, refusal(field, file, "is not a file of a cgroup")
 		}
-		if name == "cgroup" {
-			name = "" // the core's own files need no controller
-		}
 		for line := range strings.SplitSeq(strings.TrimSuffix(unified[file], "\n"), "\n") {
-			list = append(list, Setting{Controller: name, Field: field, File: file, Value: line})
+			list = append(list, Setting{Field: field, File: file, Value: line})
 		}
 	}
 	return list, nil

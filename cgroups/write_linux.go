@@ -105,7 +105,7 @@ func (g *Group) home(controller string) *tree {
 func (t *tree) explainWrite(s *Setting, err error) error {
 	e := &diag.Error{Field: s.Field, Op: "write " + s.Value + " to", Path: t.Dir() + "/" + s.File, Err: err, Code: "cgroup-setting-refused"}
 	switch {
-	case err == unix.ENOENT && s.Controller == "hugetlb":
+	case err == unix.ENOENT && strings.HasPrefix(s.File, "hugetlb."):
 		e.Hint = "page sizes of this kernel: " + pageSizes()
 	case err == unix.ENOENT && strings.Contains(s.File, "swap") || err == unix.ENOENT && strings.Contains(s.File, "memsw"):
 		e.Hint = "this kernel does not count swap; boot with swapaccount=1"
@@ -117,7 +117,7 @@ func (t *tree) explainWrite(s *Setting, err error) error {
 		e.Hint = "limit is below what is in use: " + t.now("memory.usage_in_bytes") + " bytes, at most " + t.now("memory.max_usage_in_bytes")
 	case strings.HasPrefix(s.File, "memory.") && err == unix.EINVAL && t.Controllers != "":
 		e.Hint = "at present memory.limit_in_bytes is " + t.now("memory.limit_in_bytes") + ", memory.memsw.limit_in_bytes " + t.now("memory.memsw.limit_in_bytes")
-	case s.Controller == "cpuset":
+	case strings.HasPrefix(s.File, "cpuset."):
 		e.Hint = "the parent cgroup has " + t.above(s.File)
 	case strings.HasPrefix(s.File, "cpu.rt_"):
 		e.Hint = "the parent cgroup has " + t.above("cpu.rt_runtime_us")

@@ -146,9 +146,11 @@ func (c *conn) open(e endpoint) error {
 // begin authenticates, and joins the bus if it is one.
 //
 // The EXTERNAL mechanism takes the credentials of the socket (SO_PEERCRED);
-// naming no uid makes it right in a user namespace too.
+// naming no uid makes it right in a user namespace too. BEGIN goes with the rest
+// and not with the first message: systemd reads both at once then, and leaves
+// the message in its buffer until more comes, which is never.
 func (c *conn) begin(bus bool) error {
-	if err := c.write([]byte("\x00AUTH EXTERNAL\r\nDATA\r\n")); err != nil {
+	if err := c.write([]byte("\x00AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")); err != nil {
 		return err
 	}
 	for {
@@ -162,9 +164,6 @@ func (c *conn) begin(bus bool) error {
 		if line != "DATA" {
 			return errors.New("authentication refused: " + line)
 		}
-	}
-	if err := c.write([]byte("BEGIN\r\n")); err != nil {
-		return err
 	}
 	if !bus {
 		return nil

@@ -95,29 +95,16 @@ func (m *manager) serve(c net.Conn) {
 	m.mu.Lock() // one connection at a time; the test looks only while nothing is asked
 	defer m.mu.Unlock()
 	m.calls = append(m.calls, "connect")
-	r := bufio.NewReader(c)
-	if b, _ := r.ReadByte(); b != 0 {
-		m.t.Error("authentication does not begin with a NUL")
+	// systemd forgets a message that it reads together with BEGIN.
+	hello := make([]byte, 4096)
+	n, _ := c.Read(hello)
+	if got := string(hello[:n]); got != "\x00AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n" {
+		m.t.Errorf("authentication: %q", got)
 		return
 	}
-	for {
-		line, err := r.ReadString('\n')
-		if err != nil {
-			return
-		}
-		switch strings.TrimSpace(line) {
-		case "AUTH EXTERNAL":
-			_, _ = io.WriteString(c, "DATA\r\n")
-		case "DATA":
-			_, _ = io.WriteString(c, "OK 0123456789abcdef0123456789abcdef\r\n")
-		case "BEGIN":
-			m.talk(c, r)
-			return
-		default:
-			m.t.Errorf("authentication: %q", line)
-			return
-		}
-	}
+	_, _ = io.WriteString(c, "DATA\r\n")
+	_, _ = io.WriteString(c, "OK 0123456789abcdef0123456789abcdef\r\n")
+	m.talk(c, c)
 }
 
 func (m *manager) talk(c net.Conn, r io.Reader) {
