@@ -28,7 +28,7 @@ func TestUser(t *testing.T) {
 	}{
 		{name: "root", user: specs.User{}, uid: "0 0 0 0", gid: "0 0 0 0"},
 		{name: "user", user: specs.User{UID: 1000, GID: 1001}, uid: "1000 1000 1000 1000", gid: "1001 1001 1001 1001"},
-		{name: "groups", user: specs.User{UID: 5, GID: 6, AdditionalGids: []uint32{20, 10, 4294967290}}, uid: "5 5 5 5", gid: "6 6 6 6", groups: "10 20 4294967290"},
+		{name: "groups", user: specs.User{UID: 5, GID: 6, AdditionalGids: []uint32{20, 10, 4294967290, 20}}, uid: "5 5 5 5", gid: "6 6 6 6", groups: "10 20 4294967290"},
 		{name: "umask", user: specs.User{Umask: harness.Pointer(uint32(0o027))}, uid: "0 0 0 0", gid: "0 0 0 0", umask: "0027"},
 	}
 	for _, c := range cases {

@@ -2,6 +2,7 @@ package process
 
 import (
 	"math/bits"
+	"slices"
 	"strconv"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -96,10 +97,16 @@ func (x *Process) setGroups(p *nsenter.Program) {
 		return
 	}
 	p.At("process.user.additionalGids")
-	p.Setgroups(x.in.Process.User.AdditionalGids)
+	p.Setgroups(distinct(x.in.Process.User.AdditionalGids))
 	if x.in.Userns && len(x.in.Process.User.AdditionalGids) == 0 {
 		p.Allow(unix.EPERM) // denied there; the caller's were dropped on the way in
 	}
+}
+
+// distinct leaves out what is listed twice: the kernel would keep it, for id(1)
+// to show, and dockerd lists a group of the image that is also given by flag.
+func distinct(gids []uint32) []uint32 {
+	return slices.Compact(slices.Sorted(slices.Values(gids)))
 }
 
 func (x *Process) setCapabilities(p *nsenter.Program) {
