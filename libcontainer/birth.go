@@ -10,6 +10,7 @@ import (
 
 	"ociruntime/cgroups"
 	"ociruntime/internal/diag"
+	"ociruntime/libcontainer/netdev"
 	"ociruntime/libcontainer/process"
 	"ociruntime/nsenter"
 	"ociruntime/rootfs"
@@ -46,6 +47,7 @@ type birth struct {
 	filter  string // for the record
 	program *nsenter.Program
 	stage   *nsenter.Stage
+	devices *netdev.Moved // nil if linux.netDevices asks for none
 
 	arrival
 	tasks      int         // cgroup v1 hierarchies that the stage enters
@@ -192,6 +194,9 @@ func (b *birth) close() {
 	}
 	if b.stage != nil {
 		b.stage.Close()
+	}
+	if b.devices != nil {
+		b.devices.Close()
 	}
 	if b.group != nil {
 		b.group.Close()

@@ -26,6 +26,11 @@ func (b *birth) compose(gate nsenter.FD) {
 	if b.isNew(specs.NetworkNamespace) {
 		composeLoopback(p)
 	}
+	if len(b.linux().NetDevices) > 0 {
+		p.At("linux.netDevices")
+		p.Send(syncNetwork, 0)
+		p.Wait()
+	}
 	b.rootfs.Mounts(p)
 	if b.hasEarlyHooks() {
 		p.At("hooks")

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ociruntime/internal/diag"
+	"ociruntime/libcontainer/netdev"
 	"ociruntime/nsenter"
 )
 
@@ -16,6 +17,7 @@ import (
 // have their own, and syncReady is shared with exec.
 const (
 	syncMounted nsenter.Sync = 16 // mounts are made, the root is not yet changed: hooks
+	syncNetwork nsenter.Sync = 18 // the network namespace is there for devices to move to
 )
 
 // Create makes container id from a bundle, runtime.md#create, and leaves its
@@ -167,6 +169,11 @@ func (b *birth) answer() error {
 			return err
 		}
 		return b.stage.Reply([]byte{1})
+	case syncNetwork:
+		if b.devices, err = netdev.Move(b.linux().NetDevices, b.stage.Pid); err != nil {
+			return err
+		}
+		return b.stage.Reply([]byte{1})
 	case syncMounted:
 		if err := b.runEarlyHooks(); err != nil {
 			return err
@@ -226,6 +233,11 @@ func (b *birth) publish() error {
 
 // undo takes back everything after a failure.
 func (b *birth) undo() {
+	if b.devices != nil { // before the namespace ends, and some devices with it
+		if err := b.devices.Undo(); err != nil {
+			b.runtime.Log.Warnf("%v", err)
+		}
+	}
 	if b.stage != nil {
 		reapFailed(b.stage)
 	}

@@ -18,7 +18,7 @@ func Features(annotations map[string]string) *features.Features {
 		AppArmor:    true,
 		SELinux:     true,
 		IDMap:       true,
-		NetDevices:  false,
+		NetDevices:  true,
 		Annotations: annotations,
 	}
 	if v := seccomp.Version(); v != "" {

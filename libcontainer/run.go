@@ -31,6 +31,9 @@ func (r *Runtime) Run(id string, o RunOptions) (code int, err error) {
 		return 0, err
 	}
 	b.unlock() // others may now act on the container, while we wait
+	if b.devices != nil {
+		b.devices.Close() // the network namespace is to end with the container
+	}
 	code = b.foreground.supervise(b.stage, b.terminal)
 	b.terminal.restore()
 	if o.Keep {
