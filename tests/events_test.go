@@ -95,7 +95,7 @@ func TestEventsOOM(t *testing.T) {
 			r.Memory = &specs.LinuxMemory{Limit: harness.Pointer(int64(8 << 20)), Swap: harness.Pointer(int64(8 << 20))}
 		}))).Start()
 	follow := env.Command("events", "--interval", "1h", c.ID).Start()
-	follow.WaitStdout("stats") // now it watches
+	follow.WaitStdout("stats")                                         // now it watches
 	env.Call("exec", c.ID, "sh", "-c", "head -c 64m /dev/zero | tail") // is killed
 	follow.WaitStdout(`{"type":"oom","id":"` + c.ID + `"}`)
 	c.Kill("KILL")

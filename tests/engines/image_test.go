@@ -95,4 +95,3 @@ func jsonText(t testing.TB, value any) []byte {
 	check(t, err)
 	return text
 }
-
