@@ -1,8 +1,12 @@
-# make          build ./runtime, a static binary without cgo that carries the seccomp compiler
-# make demo     build, make a bundle of busybox, run it
-# make test     every test: unit and black box, in all cgroup views
+# make          build ./runtime: one static binary
+# make demo     run a container of busybox, after installing what that takes
+# make test     every test, after installing what they take
 # make check    what a commit must pass: format, vet, linters, unit tests
+# make bench    compare with other runtimes (tests/bench/README.md)
+# make test-vm  the tests on a whole host with cgroup v2 and systemd, in QEMU
 # make install  PREFIX=/usr/local DESTDIR=
+#
+# What is missing is installed from Debian's packages; elsewhere it is named.
 
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
@@ -15,10 +19,13 @@ CACHE   := .cache
 GO      ?= $(shell .ci/go)
 VERSION ?= 0.1.0-dev
 COMMIT  ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
-# urfave_cli_no_docs drops a Markdown library and its start-up time.
-TAGS    := urfave_cli_no_docs
+
+# Debian's go never fetches the version that go.mod asks for unless it is told to.
+export GOTOOLCHAIN ?= auto
+
 LDFLAGS := -s -w -X ociruntime/internal/cli.release=$(VERSION) -X ociruntime/internal/cli.commit=$(COMMIT)
-SOURCES := $(shell find . -name '*.go' -o -name '*.s' | grep -v _test.go | grep -v '^./.cache') go.mod go.sum
+BUILD    = $(GO) build -trimpath -buildvcs=false
+SOURCES := $(shell find . -name .cache -prune -o \( -name '*.go' -o -name '*.s' -o -name 'help.txt' \) ! -name '*_test.go' -print) go.mod go.sum
 EMBED   := libcontainer/seccomp/embed
 
 .PHONY: all static nocgo install test unit blackbox check bench demo fuzz test-vm clean deps deps-test
@@ -28,21 +35,20 @@ all: runtime
 # libseccomp is in a second program inside the binary, which runs when a
 # profile is met for the first time: linked into the main one it would cost
 # every command 0.7 ms of start-up.
-runtime: $(SOURCES) $(EMBED)/helper $(EMBED)/helper.version
-	CGO_ENABLED=0 $(GO) build -trimpath -tags '$(TAGS) seccomp_helper' -ldflags '$(LDFLAGS)' -o $@ .
+runtime: $(SOURCES) $(EMBED)/helper $(EMBED)/helper.version | deps
+	CGO_ENABLED=0 $(BUILD) -tags seccomp_helper -ldflags '$(LDFLAGS)' -o $@ .
 
-static: runtime
+static: runtime # there is no other
 
-$(EMBED)/helper: $(wildcard libcontainer/seccomp/*.go libcontainer/seccomp/helper/*.go) | deps
-	CGO_ENABLED=1 $(GO) build -trimpath -tags 'netgo osusergo' \
-		-ldflags '-s -w -linkmode external -extldflags -static' -o $@ ./libcontainer/seccomp/helper
+$(EMBED)/helper: $(filter ./libcontainer/seccomp/%,$(SOURCES)) go.mod | deps
+	CGO_ENABLED=1 $(BUILD) -tags 'netgo osusergo' -ldflags '-s -w -linkmode external -extldflags -static' -o $@ ./libcontainer/seccomp/helper
 
 $(EMBED)/helper.version: $(EMBED)/helper
 	{ pkg-config --modversion libseccomp && sha256sum <$<; } >$@
 
 # Without libseccomp, for where no C compiler is: profiles are refused.
 nocgo:
-	CGO_ENABLED=0 $(GO) build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o runtime .
+	CGO_ENABLED=0 $(BUILD) -ldflags '$(LDFLAGS)' -o runtime .
 
 install: runtime
 	install -D -m 0755 runtime $(DESTDIR)$(BINDIR)/runtime
@@ -55,17 +61,18 @@ deps-test: deps
 
 test: check blackbox
 
-unit: deps-test $(EMBED)/helper.version
-	$(GO) test -tags '$(TAGS)' ./internal/... ./spec/... ./nsenter/... ./cgroups/... ./rootfs/... ./libcontainer/... ./tests/bench/... ./tests/harness/... ./tests/layers/... ./tests/require/... ./tests/view/...
-
-blackbox: deps-test runtime
-	$(GO) test -count=1 -timeout 20m ./tests ./tests/breakouts
-
 check: deps-test $(EMBED)/helper.version
 	@.ci/check
 
-bench: deps-test runtime
-	$(GO) build -o $(CACHE)/bench/bench ./tests/bench
+unit: deps-test $(EMBED)/helper.version
+	@.ci/unit
+
+blackbox: deps-test runtime
+	@.ci/blackbox
+
+bench: deps runtime
+	@.ci/deps bench
+	$(BUILD) -o $(CACHE)/bench/bench ./tests/bench
 	$(CACHE)/bench/bench
 
 test-vm: deps-test runtime
@@ -74,9 +81,9 @@ test-vm: deps-test runtime
 demo: deps runtime
 	@.ci/demo
 
-# One minute for each fuzz target.
+# One minute for each fuzz target, or FUZZTIME=10s.
 fuzz: deps-test
 	@.ci/fuzz
 
 clean:
-	rm -rf runtime bundle $(CACHE) $(EMBED)/helper $(EMBED)/helper.version
+	rm -rf --one-file-system runtime bundle $(CACHE) $(EMBED)/helper $(EMBED)/helper.version
