@@ -204,16 +204,6 @@ func (c *container) waitForLock() error {
 	}
 }
 
-// locked reports whether another process holds the lock, that is: an
-// operation on the container is under way.
-func (c *container) locked() bool {
-	err := unix.Flock(c.dir, unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil {
-		_ = unix.Flock(c.dir, unix.LOCK_UN) // a lock we hold can be released
-	}
-	return err == unix.EWOULDBLOCK
-}
-
 func (c *container) unlock() { _ = unix.Flock(c.dir, unix.LOCK_UN) }
 
 // close releases the directory and with it the lock.

@@ -37,6 +37,7 @@ func (x *execution) execProcess() (*specs.Process, error) {
 	p.ConsoleSize = nil
 	if o.Cwd != "" {
 		if o.Cwd[0] != '/' {
+			//lint:ignore ST1005 runc's words
 			return nil, &diag.Error{Field: "--cwd", Path: o.Cwd, Err: errors.New("Cwd must be an absolute path"), Code: "usage"}
 		}
 		p.Cwd = o.Cwd

@@ -29,7 +29,7 @@ func hooksOf(h *specs.Hooks, kind string) []specs.Hook {
 	}
 	switch kind {
 	case "prestart":
-		return h.Prestart //nolint:staticcheck // deprecated, and Docker's network depends on it
+		return h.Prestart // deprecated, and Docker's network depends on it
 	case "createRuntime":
 		return h.CreateRuntime
 	case "createContainer":

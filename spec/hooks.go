@@ -9,7 +9,7 @@ func (c *checker) hooks() {
 	if h == nil {
 		return
 	}
-	c.hookList("hooks.prestart", h.Prestart) //nolint:staticcheck // deprecated, not gone: dockerd uses it
+	c.hookList("hooks.prestart", h.Prestart) // deprecated, not gone: dockerd uses it
 	c.hookList("hooks.createRuntime", h.CreateRuntime)
 	c.hookList("hooks.createContainer", h.CreateContainer)
 	c.hookList("hooks.startContainer", h.StartContainer)

@@ -160,7 +160,8 @@ func (c *call) runtime() (*libcontainer.Runtime, error) {
 		return nil, err
 	}
 	if r.Root == "/" {
-		return nil, errors.New("Option --root argument should not be set to /") //nolint:staticcheck // ST1005: runc's words
+		//lint:ignore ST1005 runc's words
+		return nil, errors.New("Option --root argument should not be set to /")
 	}
 	if r.CgroupManager, err = c.cgroupManager(); err != nil {
 		return nil, err

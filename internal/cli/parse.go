@@ -28,7 +28,7 @@ func incorrect(format string, args ...any) *mistake {
 
 // unknownCommand is the mistake that runc has an exit code for.
 func unknownCommand(name string) *mistake {
-	return &mistake{err: errors.New("No help topic for '" + name + "'"), code: 3} //nolint:staticcheck // ST1005: runc's words
+	return &mistake{err: errors.New("No help topic for '" + name + "'"), code: 3}
 }
 
 // helpFlag is in front of the flags of every command, and of the globals.

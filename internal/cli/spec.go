@@ -33,7 +33,8 @@ func writeSpec(bundle string, rootless bool) error {
 	path := filepath.Join(bundle, spec.ConfigFile)
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 	if errors.Is(err, unix.EEXIST) {
-		return errors.New("File " + spec.ConfigFile + " exists. Remove it first") //nolint:staticcheck // ST1005: runc's words
+		//lint:ignore ST1005 runc's words
+		return errors.New("File " + spec.ConfigFile + " exists. Remove it first")
 	}
 	if err == nil {
 		_, err = file.Write(spec.FormatSpec(config))

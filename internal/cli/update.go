@@ -77,7 +77,7 @@ func (c *call) resources() (*specs.LinuxResources, error) {
 	}
 	for _, name := range []string{"l3-cache-schema", "mem-bw-schema"} {
 		if c.flags.text(name) != "" && n.err == nil {
-			n.err = &diag.Error{Field: "--" + name, Err: errors.New("Intel RDT is not supported")} //nolint:staticcheck // ST1005: a name
+			n.err = &diag.Error{Field: "--" + name, Err: errRdt}
 		}
 	}
 	return r, n.err
@@ -93,6 +93,9 @@ func readResources(file string) (*specs.LinuxResources, error) {
 	}
 	return spec.DecodeResources(raw)
 }
+
+//lint:ignore ST1005 it begins with a name
+var errRdt = errors.New("Intel RDT is not supported")
 
 // numbers reads flags into numbers, and keeps the first error.
 type numbers struct {

@@ -65,6 +65,7 @@ func (x *Process) checkProgram() error {
 		return problem("process.args", errors.New("is empty"), "")
 	}
 	if !strings.HasPrefix(x.in.Process.Cwd, "/") {
+		//lint:ignore ST1005 runc's words
 		return problem(cwdField, errors.New("Cwd must be an absolute path"), strconv.Quote(x.in.Process.Cwd))
 	}
 	if x.in.Hook != "" {

@@ -54,7 +54,7 @@ func TestDockerProfile(t *testing.T) {
 		{"i386 mount", i386, 21, nil, eperm},
 		{"i386 clone with namespaces", i386, 120, []uint64{namespaces}, eperm},
 		{"i386 9999", i386, 9999, nil, answerENOSYS},
-		{"x32 read", amd64, x32Bit | 0, nil, allow},
+		{"x32 read", amd64, x32Bit, nil, allow},
 		{"x32 execve", amd64, x32Bit | 520, nil, allow},
 		{"x32 mount", amd64, x32Bit | 165, nil, eperm},
 		{"x32 9999", amd64, x32Bit | 9999, nil, answerENOSYS},

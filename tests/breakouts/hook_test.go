@@ -71,7 +71,7 @@ func TestHookSwapped(t *testing.T) {
 	c := env.Create(bundle)
 	bundle.Edit(func(c *specs.Spec) {
 		evil := specs.Hook{Path: "/bin/busybox", Args: []string{"touch", env.File("evil")}}
-		c.Hooks = &specs.Hooks{Prestart: []specs.Hook{evil}, CreateRuntime: []specs.Hook{evil}, StartContainer: []specs.Hook{evil}, //nolint:staticcheck // deprecated, and used by Docker
+		c.Hooks = &specs.Hooks{Prestart: []specs.Hook{evil}, CreateRuntime: []specs.Hook{evil}, StartContainer: []specs.Hook{evil}, // Prestart is deprecated, and used by Docker
 			Poststart: []specs.Hook{evil}, Poststop: []specs.Hook{evil}}
 		c.Process.Args = []string{"touch", "/tmp/evil"}
 		c.Process.Capabilities.Bounding = []string{"CAP_SYS_ADMIN"}
