@@ -95,9 +95,9 @@ build() {
   esac
 }
 
-# prune deletes layers that nothing has used for two weeks: each change of the recipe leaves about 1 GB behind.
+# prune deletes layers that nothing has used for three days: each change of the recipe leaves about 1 GB behind.
 prune() {
-  find "$VM_CACHE" -mindepth 1 -maxdepth 1 -type d -mtime +14 -exec rm -rf {} +
+  find "$VM_CACHE" -mindepth 1 -maxdepth 1 -type d -mtime +3 -exec rm -rf {} +
 }
 
 main() {
