@@ -81,6 +81,7 @@ type Location struct {
 	Mode   Mode    `json:"mode"`
 	Places []Place `json:"places,omitempty"`
 	Scope  string  `json:"scope,omitempty"` // systemd unit that owns the cgroup, if one does
+	User   bool    `json:"user,omitempty"`  // the unit is of the caller's user manager
 	// Taken: Make has found the cgroup fit and taken it. Before, one that exists
 	// may be somebody else's, and Kill leaves it alone.
 	Taken bool `json:"taken,omitempty"`

@@ -14,6 +14,7 @@ import (
 type Group struct {
 	mode  Mode
 	scope string
+	user  bool // scope is a unit of the user manager
 	trees []tree
 	// lenient: a cgroup that may not be made is done without, see Options.
 	lenient  bool
@@ -108,7 +109,7 @@ func (g *Group) Mode() Mode { return g.mode }
 // Create is enough to clean up after a crash in the middle of it. Save it again
 // after Create, and use the new one to clean up when Create has failed.
 func (g *Group) Location() Location {
-	l := Location{Mode: g.mode, Scope: g.scope, Taken: g.taken, Places: make([]Place, len(g.trees))}
+	l := Location{Mode: g.mode, Scope: g.scope, User: g.user, Taken: g.taken, Places: make([]Place, len(g.trees))}
 	for i := range g.trees {
 		l.Places[i] = g.trees[i].Place
 	}
@@ -117,7 +118,7 @@ func (g *Group) Location() Location {
 
 // Load returns the Group at a Location. Nothing is opened until it is needed.
 func Load(l Location) *Group {
-	g := &Group{mode: l.Mode, scope: l.Scope, taken: l.Taken, trees: make([]tree, len(l.Places))}
+	g := &Group{mode: l.Mode, scope: l.Scope, user: l.User, taken: l.Taken, trees: make([]tree, len(l.Places))}
 	for i, place := range l.Places {
 		g.trees[i] = tree{Place: place, root: -1, dir: -1, old: true}
 	}

@@ -23,7 +23,7 @@ func (h *Host) NewScope(p, unit string, user bool, options Options) (*Group, err
 	if err != nil {
 		return nil, err
 	}
-	g.scope = unit
+	g.scope, g.user = unit, user
 	for i := range g.trees {
 		if t := &g.trees[i]; systemdMakes(t.Place) {
 			t.Made = 0

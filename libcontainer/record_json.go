@@ -30,7 +30,7 @@ func decodeCgroupsPlace(d *json.Decoder, v *cgroups.Place) {
 }
 
 func decodeCgroupsLocation(d *json.Decoder, v *cgroups.Location) {
-	for d.Object("mode places scope taken", 1<<0); d.More(); {
+	for d.Object("mode places scope user taken", 1<<0); d.More(); {
 		switch d.Name() {
 		case "mode":
 			d.Once(0)
@@ -47,8 +47,11 @@ func decodeCgroupsLocation(d *json.Decoder, v *cgroups.Location) {
 		case "scope":
 			d.Once(2)
 			v.Scope = d.String()
-		case "taken":
+		case "user":
 			d.Once(3)
+			v.User = d.Bool()
+		case "taken":
+			d.Once(4)
 			v.Taken = d.Bool()
 		default:
 			d.Unknown()
@@ -212,6 +215,10 @@ func appendCgroupsLocation(dst []byte, v *cgroups.Location) []byte {
 	if v.Scope != "" {
 		dst = json.AppendName(dst, "scope")
 		dst = json.AppendString(dst, v.Scope)
+	}
+	if v.User {
+		dst = json.AppendName(dst, "user")
+		dst = json.AppendBool(dst, v.User)
 	}
 	if v.Taken {
 		dst = json.AppendName(dst, "taken")

@@ -46,6 +46,9 @@ func TestRealSystemd(t *testing.T) {
 		checkShow(t, unit)
 		checkDevice(t, unit, g)
 	}
+	if later, ok := Of(g.Location()); !ok || later.Name != unit.Name || later.User != user {
+		t.Errorf("the unit as a later command finds it: %+v, %v", later, ok)
+	}
 	must(t, g.SetAnd(&specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(30))}}, func() error {
 		return unit.Set([]Property{{Name: "TasksMax", Value: uint64(30)}}, patience)
 	}))
@@ -61,7 +64,7 @@ func TestRealSystemd(t *testing.T) {
 		t.Errorf("start of a unit that is active: %v", err)
 	}
 	must(t, unit.Attach([]int{active.Process.Pid}, patience))
-	must(t, unit.Stop(patience))
+	must(t, Unit{Name: unit.Name, User: user}.Stop(patience))
 	_ = member.Wait()
 	must(t, unit.Stop(patience)) // again is no error
 	must(t, g.Remove(patience))

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"strings"
 
+	"ociruntime/cgroups"
 	"ociruntime/internal/diag"
 )
 
@@ -54,6 +55,12 @@ func Parse(cgroupsPath, id string, user bool) (Unit, error) {
 		return Unit{}, pathError(cgroupsPath, "the name after the second colon is empty")
 	}
 	return u, u.check(cgroupsPath)
+}
+
+// Of returns the unit that owns the cgroup at a Location; ok is false when none
+// does. Its slice is not known any more, and not needed any more.
+func Of(l cgroups.Location) (u Unit, ok bool) {
+	return Unit{Name: l.Scope, User: l.User}, l.Scope != ""
 }
 
 func (u Unit) check(cgroupsPath string) error {
