@@ -2,6 +2,7 @@ package libcontainer
 
 import (
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -17,7 +18,7 @@ import (
 func (b *birth) compose(gate nsenter.FD) {
 	p := b.program
 	p.At("")
-	if !b.rootless {
+	if !b.rootless && os.Geteuid() == 0 { // else its maps could not be written
 		p.Prctl(unix.PR_SET_DUMPABLE, 0) // nobody may ptrace(2) what we are (CVE-2016-9962)
 	}
 	b.entry.Emit(p)

@@ -72,7 +72,7 @@ func (r *Runtime) makeRoot() (int, error) {
 		return root, err
 	}
 	if err := os.MkdirAll(r.Root, 0o700); err != nil {
-		return -1, &diag.Error{Op: "mkdir", Path: r.Root, Err: errors.Unwrap(err)}
+		return -1, &diag.Error{Op: "mkdir", Path: r.Root, Err: errors.Unwrap(err), Hint: hintRoot(err)}
 	}
 	// The sticky bit keeps those away who clean up what has not been used for
 	// hours: XDG_RUNTIME_DIR says so, and systemd-tmpfiles(8) obeys.
@@ -80,6 +80,14 @@ func (r *Runtime) makeRoot() (int, error) {
 		return -1, &diag.Error{Op: "chmod", Path: r.Root, Err: err}
 	}
 	return r.openRoot()
+}
+
+// hintRoot tells an ordinary user why the state root is root's.
+func hintRoot(err error) string {
+	if errors.Is(err, unix.EACCES) && os.Geteuid() != 0 && os.Getenv("XDG_RUNTIME_DIR") == "" {
+		return "without XDG_RUNTIME_DIR, an ordinary user has to name a directory with --root"
+	}
+	return ""
 }
 
 // reserve makes the directory of a new container, and locks it. From here on
@@ -95,7 +103,7 @@ func (r *Runtime) reserve(id string) (*container, error) {
 	case unix.EEXIST:
 		return nil, &diag.Error{Path: id, Err: ErrExist, Code: "exists"}
 	default:
-		return nil, &diag.Error{Op: "mkdir", Path: r.Root + "/" + id, Err: err}
+		return nil, &diag.Error{Op: "mkdir", Path: r.Root + "/" + id, Err: err, Hint: hintRoot(err)}
 	}
 	c, err := r.openDir(root, id)
 	if err != nil {

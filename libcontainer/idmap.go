@@ -1,6 +1,8 @@
 package libcontainer
 
 import (
+	"errors"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -48,6 +50,10 @@ func mapIDs(pid int, file, helper string, list []specs.LinuxIDMapping, own int) 
 	for _, m := range list {
 		b.WriteString(mapLine(m) + "\n")
 	}
+	if page := os.Getpagesize(); b.Len() >= page {
+		return &diag.Error{Op: "write", Path: file, Err: unix.EINVAL,
+			Hint: strconv.Itoa(len(list)) + " mappings are " + strconv.Itoa(b.Len()) + " bytes of text, the kernel takes less than " + strconv.Itoa(page)}
+	}
 	return writeProc(pid, file, b.String())
 }
 
@@ -67,15 +73,48 @@ func runHelper(helper string, pid int, list []specs.LinuxIDMapping) error {
 		return &diag.Error{Op: "run", Path: helper, Err: err,
 			Hint: "an ordinary user needs it for more than one mapping: install Debian's package uidmap"}
 	}
-	child, err := syscall.ForkExec(path, args, &syscall.ProcAttr{Files: []uintptr{0, 1, 2}})
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		return &diag.Error{Op: "pipe2", Err: err}
+	}
+	defer unix.Close(pipe[0])
+	child, err := syscall.ForkExec(path, args, &syscall.ProcAttr{Files: []uintptr{0, uintptr(pipe[1]), uintptr(pipe[1])}})
+	unix.Close(pipe[1])
 	if err != nil {
 		return &diag.Error{Op: "run", Path: path, Err: err}
 	}
+	said := firstLine(pipe[0])
 	if status := waitChild(child); status.ExitStatus() != 0 {
-		return &diag.Error{Op: strings.Join(args, " "), Err: unix.EPERM,
-			Hint: "is the range in /etc/subuid and /etc/subgid?"}
+		return &diag.Error{Op: strings.Join(args, " "), Err: errors.New(said),
+			Hint: "/etc/subuid and /etc/subgid say which ranges a user may map"}
 	}
 	return nil
+}
+
+// firstLine reads what a helper says to its end, and returns the first line.
+func firstLine(fd int) string {
+	text, err := io.ReadAll(io.LimitReader(reader(fd), 4096))
+	line, _, _ := strings.Cut(string(text), "\n")
+	if err != nil || line == "" {
+		return "operation not permitted"
+	}
+	return line
+}
+
+// reader reads a descriptor.
+type reader int
+
+func (r reader) Read(p []byte) (int, error) {
+	for {
+		n, err := unix.Read(int(r), p)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case n == 0 && err == nil:
+			return 0, io.EOF
+		}
+		return max(n, 0), err
+	}
 }
 
 func findHelper(name string) (string, error) {

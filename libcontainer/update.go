@@ -28,5 +28,8 @@ func (r *Runtime) Update(id string, resources *specs.LinuxResources) error {
 	}
 	group := cgroups.Load(c.Cgroup)
 	defer group.Close()
+	if group.Mode() == cgroups.None {
+		return &diag.Error{Path: id, Err: cgroups.ErrNoCgroup, Code: "no-cgroup"}
+	}
 	return group.Set(resources)
 }

@@ -2,6 +2,7 @@ package libcontainer
 
 import (
 	"io"
+	"os"
 	"strconv"
 	"time"
 
@@ -46,10 +47,11 @@ func (v *visit) close() {
 // the order, then the root, then a child, as a pid namespace is only entered
 // by being born in it. The child also becomes a member of a cgroup, unless m is
 // nil. That takes the right to write there, which is lost with a join of the
-// user namespace; so with one of these it is the child that joins.
+// user namespace; so with one of these it is the child that joins. A caller who
+// is not root has no right to lose, and needs those that the join gives.
 func (v *visit) enter(p *nsenter.Program, m *membership) {
 	p.At(namespacesField)
-	if v.flags&unix.CLONE_NEWUSER == 0 || m == nil {
+	if v.flags&unix.CLONE_NEWUSER == 0 || m == nil || os.Geteuid() != 0 {
 		v.join(p, v.flags)
 		v.fork(p, m)
 		return
