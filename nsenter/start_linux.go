@@ -125,7 +125,7 @@ func (s *Stage) Next(timeout time.Duration) (Event, error) { return s.NextUnless
 // NextUnless is Next, and returns ErrInterrupted as soon as there is something
 // to read from interrupt. A report of the stage goes first.
 func (s *Stage) NextUnless(interrupt int, timeout time.Duration) (Event, error) {
-	event, err := next(s.status, interrupt, timeout)
+	event, err := next(s.status, s.PidFD, interrupt, timeout)
 	if fault, ok := err.(*Fault); ok {
 		s.fault = fault
 		return event, s.program.Explain(fault)
@@ -135,10 +135,10 @@ func (s *Stage) NextUnless(interrupt int, timeout time.Duration) (Event, error) 
 
 // Next is Stage.Next for a status socket whose Program is not at hand: a stage
 // that stopped is an unworded *Fault.
-func Next(status int, timeout time.Duration) (Event, error) { return next(status, -1, timeout) }
+func Next(status int, timeout time.Duration) (Event, error) { return next(status, -1, -1, timeout) }
 
-func next(status, interrupt int, timeout time.Duration) (Event, error) {
-	if err := waitReadable(status, interrupt, timeout); err != nil {
+func next(status, pidfd, interrupt int, timeout time.Duration) (Event, error) {
+	if err := waitReadable(status, pidfd, interrupt, timeout); err != nil {
 		return Event{}, err
 	}
 	message := make([]byte, messageSize)
@@ -159,21 +159,31 @@ func next(status, interrupt int, timeout time.Duration) (Event, error) {
 	return e, err
 }
 
-// waitReadable waits until fd can be read or has hung up.
-func waitReadable(fd, interrupt int, timeout time.Duration) error {
+// waitReadable waits until fd can be read or has hung up. The end of the
+// process behind pidfd is io.EOF: when it is killed right after it has forked,
+// its child holds the other end of fd, and waits for what will never come.
+func waitReadable(fd, pidfd, interrupt int, timeout time.Duration) error {
 	deadline := time.Now().Add(timeout)
-	for {
+	for ended := false; ; {
 		left := max(time.Until(deadline), 0)
-		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(interrupt), Events: unix.POLLIN}}
+		if ended {
+			left = 0 // its last words may have come after the first look
+		}
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(pidfd), Events: unix.POLLIN}, {Fd: int32(interrupt), Events: unix.POLLIN}}
 		n, err := unix.Poll(fds, int(left.Milliseconds()))
 		switch {
-		case n > 0 && fds[0].Revents == 0:
-			return ErrInterrupted
-		case n > 0:
-			return nil
-		case err != nil && err != unix.EINTR:
+		case err == unix.EINTR:
+		case err != nil:
 			return &diag.Error{Op: "poll", Err: err}
-		case err == nil:
+		case fds[0].Revents != 0:
+			return nil
+		case ended:
+			return io.EOF
+		case fds[1].Revents != 0:
+			ended = true
+		case n > 0:
+			return ErrInterrupted
+		default:
 			return ErrTimeout
 		}
 	}
@@ -211,7 +221,7 @@ func (s *Stage) SendFiles(fds ...int) error {
 
 // Ended waits until the stage, or the program it has become, has ended, and
 // reports whether it has. It does not reap it.
-func (s *Stage) Ended(timeout time.Duration) bool { return waitReadable(s.PidFD, -1, timeout) == nil }
+func (s *Stage) Ended(timeout time.Duration) bool { return waitReadable(s.PidFD, -1, -1, timeout) == nil }
 
 // Close hangs up: a stage that waits for us ends. It does not wait for it.
 func (s *Stage) Close() {
