@@ -8,10 +8,14 @@ import (
 	"testing"
 
 	"ociruntime/tests/harness"
+	"ociruntime/tests/tracer"
 	"ociruntime/tests/view"
 )
 
-func TestMain(m *testing.M) { os.Exit(view.Main(m)) }
+func TestMain(m *testing.M) {
+	tracer.Main()
+	os.Exit(view.Main(m))
+}
 
 // check ends the test on an error of its own doing.
 func check(t testing.TB, err error) {

@@ -43,17 +43,17 @@ func Eventually(timeout time.Duration, done func() bool) error {
 func WaitReadable(fd int, timeout time.Duration) error {
 	deadline := time.Now().Add(timeout)
 	for {
-		left := time.Until(deadline)
-		if left <= 0 {
-			return errDeadline
-		}
+		left := max(time.Until(deadline), 0) // looks once, however short the timeout
 		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		n, err := unix.Poll(fds, int(left.Milliseconds())+1)
+		n, err := unix.Poll(fds, int((left + time.Millisecond - 1).Milliseconds()))
 		if n > 0 {
 			return nil
 		}
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("poll: %w", err)
+		}
+		if left == 0 {
+			return errDeadline
 		}
 	}
 }
