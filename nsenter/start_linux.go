@@ -221,7 +221,9 @@ func (s *Stage) SendFiles(fds ...int) error {
 
 // Ended waits until the stage, or the program it has become, has ended, and
 // reports whether it has. It does not reap it.
-func (s *Stage) Ended(timeout time.Duration) bool { return waitReadable(s.PidFD, -1, -1, timeout) == nil }
+func (s *Stage) Ended(timeout time.Duration) bool {
+	return waitReadable(s.PidFD, -1, -1, timeout) == nil
+}
 
 // Close hangs up: a stage that waits for us ends. It does not wait for it.
 func (s *Stage) Close() {
