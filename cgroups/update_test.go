@@ -112,7 +112,7 @@ func testBelowUsage(t *testing.T) {
 	g := newGroup(t, "below")
 	must(t, g.Create(&specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: ptr(int64(128 << 20)), Swap: ptr(int64(128 << 20))}}))
 	c := inside(t, g, `x=$(head -c 20000000 /dev/zero | tr '\0' x); sleep 100`)
-	for range 200 { // until it holds them
+	for range 6000 { // until it holds them; an emulated machine takes its time
 		if n, _ := parseUint(file(g, "memory", "memory.usage_in_bytes", "memory.current")); n > 20<<20 {
 			break
 		}
