@@ -263,7 +263,7 @@ func (b *birth) explain(err error) error {
 		return &diag.Error{Op: "create", Err: errors.New("the stage did not answer in " + b.runtime.timeout().String()),
 			Hint: describeStuck(b.stage.Pid), Code: "timeout"}
 	}
-	return explainExec(b.rootfs.Explain(b.stage, err), b.config.Process, b.config.Linux, b.stage.Pid)
+	return explainExec(b.rootfs.Explain(b.stage, err), b.config.Process, b.config.Linux, b.stage.Pid, b.Rootfs)
 }
 
 // bundlePath is the absolute path of the bundle.

@@ -196,5 +196,5 @@ func (x *execution) explain(err error) error {
 		return x.group.ExplainJoin(err)
 	}
 	linux := &specs.Linux{UIDMappings: x.UIDMappings, GIDMappings: x.GIDMappings}
-	return explainExec(err, x.spec, linux, x.stage.Pid)
+	return explainExec(err, x.spec, linux, x.stage.Pid, x.Rootfs)
 }

@@ -160,17 +160,41 @@ func (c *container) explainFault(fault *nsenter.Fault) error {
 	if configErr != nil {
 		return program.Explain(fault)
 	}
-	return explainExec(program.Explain(fault), config.Process, config.Linux, c.Pid)
+	return explainExec(program.Explain(fault), config.Process, config.Linux, c.Pid, c.Rootfs)
 }
 
-// explainExec adds to the failure of an execve what is wrong with the program.
-func explainExec(err error, p *specs.Process, linux *specs.Linux, pid int) error {
-	root, openErr := unix.Open("/proc/"+strconv.Itoa(pid)+"/root", unix.O_PATH|unix.O_CLOEXEC, 0)
-	if openErr != nil || p == nil {
+// explainExec adds to the failure of an execve what is wrong with the program,
+// by a look at the root of process pid.
+func explainExec(err error, p *specs.Process, linux *specs.Linux, pid int, rootfs string) error {
+	if p == nil {
+		return err
+	}
+	root, openErr := openContainerRoot(pid, rootfs)
+	if openErr != nil {
 		return err
 	}
 	defer unix.Close(root)
 	return process.Explain(err, p, root, linux)
+}
+
+// openContainerRoot opens the root of a stage. Before the stage has changed it,
+// that is the host's, which is nobody's to read about: then it is rootfs, which
+// will become the root.
+func openContainerRoot(pid int, rootfs string) (int, error) {
+	var ours, theirs unix.Stat_t
+	path := "/proc/" + strconv.Itoa(pid) + "/root"
+	if err := unix.Stat("/", &ours); err != nil {
+		return -1, err
+	}
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	if err := unix.Fstat(fd, &theirs); err != nil || theirs.Dev != ours.Dev || theirs.Ino != ours.Ino {
+		return fd, err
+	}
+	unix.Close(fd)
+	return unix.Open(rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 }
 
 // abandon destroys a container whose start has failed in a hook: runtime.md
