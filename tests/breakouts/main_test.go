@@ -189,3 +189,8 @@ func write(t testing.TB, path, text string, mode os.FileMode) {
 	check(t, os.WriteFile(path, []byte(text), mode))
 	check(t, os.Chmod(path, mode))
 }
+
+func mkdir(t testing.TB, path string) {
+	t.Helper()
+	check(t, os.MkdirAll(path, 0o755))
+}

@@ -1,5 +1,26 @@
 // Command attacker runs inside containers of the tests and does what a shell
-// cannot. Whatever it prints on standard output is a hole.
+// cannot. Each line "HOLE ..." on its standard output is one that it has found.
 package main
 
-func main() {}
+import (
+	"fmt"
+	"os"
+)
+
+func main() {
+	modes := map[string]func(args []string) error{
+		"pry": pry,
+	}
+	run := modes[os.Args[1]]
+	if run == nil {
+		fmt.Println("no such attack")
+		os.Exit(2)
+	}
+	if err := run(os.Args[2:]); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+}
+
+// hole reports that an attack has worked.
+func hole(format string, args ...any) { fmt.Printf("HOLE "+format+"\n", args...) }

@@ -1,0 +1,119 @@
+package breakouts
+
+import (
+	"crypto/sha256"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ociruntime/tests/harness"
+)
+
+// CVE-2019-5736: whatever a container makes the runtime execute, it must not be
+// the host's binary, which the container could then overwrite by /proc/PID/exe.
+
+// ownRuntime gives the test a copy of the runtime to lose.
+func ownRuntime(t *testing.T, env *harness.Env) (path string) {
+	t.Helper()
+	data, err := os.ReadFile(harness.Binary(t))
+	check(t, err)
+	path = env.File("runtime")
+	write(t, path, string(data), 0o755)
+	sum := sha256.Sum256(data)
+	t.Cleanup(func() {
+		after, err := os.ReadFile(path)
+		if err != nil || sha256.Sum256(after) != sum {
+			t.Errorf("the host's binary has changed (%d bytes were %d): %v", len(after), len(data), err)
+		}
+	})
+	return path
+}
+
+// TestExeOfWaiting: the process that waits for start is not the host's binary,
+// and its file cannot be written by any name.
+func TestExeOfWaiting(t *testing.T) {
+	t.Parallel()
+	env := harness.New(t)
+	c := env.Create(env.Bundle())
+	var inside, outside unix.Stat_t
+	check(t, unix.Stat(c.Proc("exe"), &inside))
+	check(t, unix.Stat(harness.Binary(t), &outside))
+	if inside.Dev == outside.Dev && inside.Ino == outside.Ino {
+		t.Fatal("the container's process is the host's binary")
+	}
+	for _, flags := range []int{unix.O_WRONLY, unix.O_RDWR, unix.O_WRONLY | unix.O_TRUNC} {
+		fd, err := unix.Open(c.Proc("exe"), flags|unix.O_CLOEXEC, 0)
+		if err == nil {
+			unix.Close(fd)
+			t.Errorf("root can open it with flags %#x", flags)
+		}
+	}
+}
+
+// TestExeAsProgram: /proc/self/exe as program, interpreter or library loader
+// names whatever executes it, and that is nothing of value.
+func TestExeAsProgram(t *testing.T) {
+	t.Parallel()
+	env := harness.New(t)
+	runtime := ownRuntime(t, env)
+	bundle := env.Bundle()
+	write(t, bundle.Path("bin/script"), "#!/proc/self/exe\n", 0o755)
+	link(t, "/proc/self/exe", bundle.Path("bin/linked"))
+	for _, program := range []string{"/proc/self/exe", "/proc/1/exe", "/bin/script", "/bin/linked", "script"} {
+		bundle.Edit(harness.Args(program, "--version"))
+		c := env.Command("run", "--bundle", bundle.Dir, env.ID())
+		c.Binary = runtime
+		if r := c.Run(); r.Code == 0 || strings.Contains(r.Stdout, "version") {
+			t.Errorf("%s: the container ran something of the runtime: %s", program, r)
+		}
+	}
+	bundle.Edit(harness.Forever)
+	c := env.Create(bundle)
+	c.Start()
+	c.WaitStdout("ready")
+	for _, program := range []string{"/proc/self/exe", "/bin/script", "/bin/linked"} {
+		e := env.Command("exec", c.ID, program, "--version")
+		e.Binary = runtime
+		if r := e.Run(); r.Code == 0 || strings.Contains(r.Stdout, "version") {
+			t.Errorf("exec %s: the container ran something of the runtime: %s", program, r)
+		}
+	}
+}
+
+// TestExeDuringExec: from inside, while the host runs one exec after the other.
+// Nothing about a process that is not yet a program of the container can be
+// opened, read, traced or written: CVE-2019-5736, CVE-2016-9962. The container
+// is root with all capabilities but CAP_SYS_PTRACE, which would be a right to
+// do just that.
+func TestExeDuringExec(t *testing.T) {
+	t.Parallel()
+	oneView(t)
+	env := harness.New(t)
+	runtime := ownRuntime(t, env)
+	bundle := env.Bundle(withAttacker(t), harness.Capabilities("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER",
+		"CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CAP_SYS_CHROOT", "CAP_MKNOD", "CAP_SYS_RESOURCE"),
+		harness.Args("/tmp/attacker", "pry"))
+	link(t, "busybox", bundle.Path("bin/victim"))
+	c := env.Create(bundle)
+	c.Start()
+	c.WaitStdout("prying\n")
+	race(t, func(int) {
+		e := env.Command("exec", c.ID, "/bin/true")
+		e.Binary = runtime
+		e.Run().WantCode(t, 0)
+	})
+	seen := func(what string) bool { return strings.Contains(c.Stdout(), what) }
+	c.Kill("TERM")
+	if status := c.Wait(); status.ExitStatus() != 0 {
+		t.Errorf("the attacker ended with %v", status)
+	}
+	if text := strings.TrimPrefix(c.Stdout(), "prying\n"); strings.Contains(text, "HOLE") {
+		t.Errorf("the attacker got through:\n%.2000s", text)
+	}
+	if !seen("refused ") {
+		t.Errorf("the attacker has met no process to attack: %.2000s", c.Stdout())
+	}
+	t.Log(strings.TrimSpace(c.Stdout()))
+}
