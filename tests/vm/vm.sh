@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck source-path=SCRIPTDIR
 # vm.sh - run a command in a throw-away Debian virtual machine: systemd as PID 1, pure cgroup v2 (or hybrid, or v1),
 # AppArmor, every controller. It needs QEMU but not KVM. README.md tells how it works; the files, in the order of
 # work, are lib/host.sh, lib/tree.sh, lib/image.sh, lib/machine.sh and guest/.
@@ -116,7 +117,7 @@ main() {
     shell) shell_guest ;;
     clean) rm -rf "$VM_CACHE" ;;
     *)
-      sed -n '2,/^set/s/^# \{0,1\}//p' "$here/vm.sh" >&2
+      sed -n '3,/^set/s/^# \{0,1\}//p' "$here/vm.sh" >&2
       exit 2
       ;;
   esac
