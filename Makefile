@@ -28,7 +28,7 @@ BUILD    = $(GO) build -trimpath -buildvcs=false
 SOURCES := $(shell find . -name .cache -prune -o \( -name '*.go' -o -name '*.s' -o -name 'help.txt' \) ! -name '*_test.go' -print) go.mod go.sum
 EMBED   := libcontainer/seccomp/embed
 
-.PHONY: all static nocgo install test unit blackbox check bench demo fuzz test-vm clean deps deps-test
+.PHONY: all static nocgo install test unit blackbox lint check bench demo fuzz test-vm clean deps deps-test
 
 all: runtime
 
@@ -59,10 +59,12 @@ deps:
 deps-test: deps
 	@.ci/deps test
 
-test: check blackbox
+test: unit blackbox
 
-check: deps-test $(EMBED)/helper.version
-	@.ci/check
+check: lint unit
+
+lint: deps-test $(EMBED)/helper.version
+	@.ci/lint
 
 unit: deps-test $(EMBED)/helper.version
 	@.ci/unit
