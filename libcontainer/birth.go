@@ -10,6 +10,7 @@ import (
 
 	"ociruntime/cgroups"
 	"ociruntime/internal/diag"
+	"ociruntime/libcontainer/intelrdt"
 	"ociruntime/libcontainer/netdev"
 	"ociruntime/libcontainer/process"
 	"ociruntime/nsenter"
@@ -47,7 +48,8 @@ type birth struct {
 	filter  string // for the record
 	program *nsenter.Program
 	stage   *nsenter.Stage
-	devices *netdev.Moved // nil if linux.netDevices asks for none
+	resctrl *intelrdt.Plan // nil without linux.intelRdt
+	devices *netdev.Moved  // nil if linux.netDevices asks for none
 
 	arrival
 	tasks      int         // cgroup v1 hierarchies that the stage enters
@@ -62,7 +64,7 @@ func (r *Runtime) newBirth(id string, o *CreateOptions, gate gateKind, detached 
 		return nil, err
 	}
 	b := &birth{runtime: r, id: id, options: o, gate: gate, rootless: r.rootless(), detached: detached}
-	for _, step := range []func() error{b.load, b.nameCgroup, b.planNamespaces, b.planRootfs, b.planProcess} {
+	for _, step := range []func() error{b.load, b.nameCgroup, b.planNamespaces, b.planRootfs, b.planProcess, b.planIntelRdt} {
 		if err := step(); err != nil {
 			b.close()
 			return nil, err

@@ -128,6 +128,11 @@ func (b *birth) attend() error {
 			return err
 		}
 	}
+	if b.resctrl != nil {
+		if err := b.resctrl.Apply(b.stage.Pid); err != nil {
+			return err
+		}
+	}
 	if err := b.getReady(); err != nil {
 		return err
 	}
@@ -240,6 +245,9 @@ func (b *birth) undo() {
 	}
 	if b.stage != nil {
 		reapFailed(b.stage)
+	}
+	if b.resctrl != nil {
+		b.resctrl.Undo()
 	}
 	if b.created != nil {
 		<-b.created // the cgroup is no longer being made

@@ -78,6 +78,11 @@ func (c *container) destroy() error {
 	if err := group.Remove(c.runtime.timeout()); err != nil {
 		return err
 	}
+	if c.IntelRdt != nil {
+		if err := c.IntelRdt.Remove(); err != nil {
+			return err
+		}
+	}
 	poststop := c.poststop()
 	if err := c.remove(); err != nil {
 		return err

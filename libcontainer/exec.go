@@ -210,6 +210,11 @@ func (x *execution) admit(files []int) error {
 	if err := x.runtime.adjustOOM(x.stage.Pid, x.spec.OOMScoreAdj); err != nil {
 		return err
 	}
+	if x.IntelRdt != nil {
+		if err := x.IntelRdt.Join(x.stage.Pid); err != nil {
+			return err
+		}
+	}
 	if err := x.process.Grant(x.stage.Pid); err != nil {
 		return err
 	}

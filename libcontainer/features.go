@@ -14,7 +14,7 @@ func Features(annotations map[string]string) *features.Features {
 	in := spec.FeatureInputs{
 		Cgroup:      features.Cgroup{V1: &yes, V2: &yes, Systemd: &no, SystemdUser: &no, Rdma: &yes},
 		Seccomp:     seccompFeatures(),
-		IntelRdt:    features.IntelRdt{Enabled: &no, Schemata: &no, Monitoring: &no},
+		IntelRdt:    features.IntelRdt{Enabled: &yes, Schemata: &yes, Monitoring: &yes},
 		AppArmor:    true,
 		SELinux:     true,
 		IDMap:       true,

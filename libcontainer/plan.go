@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ociruntime/cgroups"
+	"ociruntime/libcontainer/intelrdt"
 	"ociruntime/libcontainer/process"
 	"ociruntime/nsenter"
 	"ociruntime/rootfs"
@@ -201,6 +202,20 @@ func (b *birth) planProcess() error {
 	return err
 }
 
+// planIntelRdt finds out what resctrl has of what linux.intelRdt asks for.
+func (b *birth) planIntelRdt() error {
+	config := b.linux().IntelRdt
+	if config == nil {
+		return nil
+	}
+	root, err := intelrdt.Root()
+	if err != nil {
+		return err
+	}
+	b.resctrl, err = intelrdt.NewPlan(root, b.id, config)
+	return err
+}
+
 // hasEarlyHooks reports whether the stage must wait before it changes its root.
 func (b *birth) hasEarlyHooks() bool {
 	for _, kind := range earlyHooks {
@@ -240,6 +255,9 @@ func (b *birth) journal() *record {
 	}
 	if p := b.config.Process; p != nil {
 		rec.OOMScoreAdj = p.OOMScoreAdj
+	}
+	if b.resctrl != nil {
+		rec.IntelRdt = &b.resctrl.Group
 	}
 	for _, n := range b.linux().Namespaces {
 		rec.Namespaces |= uint64(namespaceType(n.Type).Flag())

@@ -14,6 +14,7 @@ import (
 	"ociruntime/internal/diag"
 	"ociruntime/internal/json"
 	"ociruntime/internal/sys"
+	"ociruntime/libcontainer/intelrdt"
 )
 
 // recordVersion changes when an older binary could not act on the record.
@@ -36,9 +37,11 @@ type record struct {
 	BootID string `json:"bootId"` // of the boot in which it was created
 	Inode  uint64 `json:"inode"`  // of its pidfd: unique per process since Linux 6.9, a constant before
 
-	Cgroup cgroups.Location `json:"cgroup"`
-	Hooks  []string         `json:"hooks,omitempty"` // kinds that config.json has, so that others need not read it
-	PidNS  bool             `json:"pidNamespace"`    // the process is pid 1 of a pid namespace of its own
+	Cgroup   cgroups.Location `json:"cgroup"`
+	IntelRdt *intelrdt.Group  `json:"intelRdt,omitempty"` // nil: none
+
+	Hooks []string `json:"hooks,omitempty"` // kinds that config.json has, so that others need not read it
+	PidNS bool     `json:"pidNamespace"`    // the process is pid 1 of a pid namespace of its own
 
 	Keyring string `json:"keyring,omitempty"` // session keyring of the process; empty: the caller's
 

@@ -6,6 +6,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"ociruntime/cgroups"
 	"ociruntime/internal/json"
+	"ociruntime/libcontainer/intelrdt"
 )
 
 func decodeCgroupsPlace(d *json.Decoder, v *cgroups.Place) {
@@ -59,6 +60,24 @@ func decodeCgroupsLocation(d *json.Decoder, v *cgroups.Location) {
 	}
 }
 
+func decodeIntelrdtGroup(d *json.Decoder, v *intelrdt.Group) {
+	for d.Object("dir monitor own", 1<<0); d.More(); {
+		switch d.Name() {
+		case "dir":
+			d.Once(0)
+			v.Dir = d.String()
+		case "monitor":
+			d.Once(1)
+			v.Monitor = d.String()
+		case "own":
+			d.Once(2)
+			v.Own = d.Bool()
+		default:
+			d.Unknown()
+		}
+	}
+}
+
 func decodeSpecsLinuxIDMapping(d *json.Decoder, v *specs.LinuxIDMapping) {
 	for d.Object("containerID hostID size", 1<<0|1<<1|1<<2); d.More(); {
 		switch d.Name() {
@@ -93,7 +112,7 @@ func decodeSpecsLinuxPersonality(d *json.Decoder, v *specs.LinuxPersonality) {
 }
 
 func decodeRecord(d *json.Decoder, v *record) {
-	for d.Object("version id bundle rootfs created annotations pid start bootId inode cgroup hooks pidNamespace keyring notifies namespaces filter uidMappings gidMappings personality oomScoreAdj", 1<<0|1<<1|1<<2|1<<3|1<<4|1<<6|1<<7|1<<8|1<<9|1<<10|1<<12|1<<15); d.More(); {
+	for d.Object("version id bundle rootfs created annotations pid start bootId inode cgroup intelRdt hooks pidNamespace keyring notifies namespaces filter uidMappings gidMappings personality oomScoreAdj", 1<<0|1<<1|1<<2|1<<3|1<<4|1<<6|1<<7|1<<8|1<<9|1<<10|1<<13|1<<16); d.More(); {
 		switch d.Name() {
 		case "version":
 			d.Once(0)
@@ -128,26 +147,32 @@ func decodeRecord(d *json.Decoder, v *record) {
 		case "cgroup":
 			d.Once(10)
 			decodeCgroupsLocation(d, &v.Cgroup)
-		case "hooks":
+		case "intelRdt":
 			d.Once(11)
+			if !d.Null() {
+				v.IntelRdt = new(intelrdt.Group)
+				decodeIntelrdtGroup(d, v.IntelRdt)
+			}
+		case "hooks":
+			d.Once(12)
 			v.Hooks = json.Strings[string](d)
 		case "pidNamespace":
-			d.Once(12)
+			d.Once(13)
 			v.PidNS = d.Bool()
 		case "keyring":
-			d.Once(13)
+			d.Once(14)
 			v.Keyring = d.String()
 		case "notifies":
-			d.Once(14)
+			d.Once(15)
 			v.Notifies = d.Bool()
 		case "namespaces":
-			d.Once(15)
+			d.Once(16)
 			v.Namespaces = d.Uint(64)
 		case "filter":
-			d.Once(16)
+			d.Once(17)
 			v.Filter = d.String()
 		case "uidMappings":
-			d.Once(17)
+			d.Once(18)
 			if !d.Null() {
 				v.UIDMappings = []specs.LinuxIDMapping{}
 				for d.Array(); d.More(); {
@@ -156,7 +181,7 @@ func decodeRecord(d *json.Decoder, v *record) {
 				}
 			}
 		case "gidMappings":
-			d.Once(18)
+			d.Once(19)
 			if !d.Null() {
 				v.GIDMappings = []specs.LinuxIDMapping{}
 				for d.Array(); d.More(); {
@@ -165,13 +190,13 @@ func decodeRecord(d *json.Decoder, v *record) {
 				}
 			}
 		case "personality":
-			d.Once(19)
+			d.Once(20)
 			if !d.Null() {
 				v.Personality = new(specs.LinuxPersonality)
 				decodeSpecsLinuxPersonality(d, v.Personality)
 			}
 		case "oomScoreAdj":
-			d.Once(20)
+			d.Once(21)
 			if !d.Null() {
 				x := int(d.Int(json.IntBits))
 				v.OOMScoreAdj = &x
@@ -227,6 +252,21 @@ func appendCgroupsLocation(dst []byte, v *cgroups.Location) []byte {
 	return append(dst, '}')
 }
 
+func appendIntelrdtGroup(dst []byte, v *intelrdt.Group) []byte {
+	dst = append(dst, '{')
+	dst = json.AppendName(dst, "dir")
+	dst = json.AppendString(dst, v.Dir)
+	if v.Monitor != "" {
+		dst = json.AppendName(dst, "monitor")
+		dst = json.AppendString(dst, v.Monitor)
+	}
+	if v.Own {
+		dst = json.AppendName(dst, "own")
+		dst = json.AppendBool(dst, v.Own)
+	}
+	return append(dst, '}')
+}
+
 func appendSpecsLinuxIDMapping(dst []byte, v *specs.LinuxIDMapping) []byte {
 	dst = append(dst, '{')
 	dst = json.AppendName(dst, "containerID")
@@ -275,6 +315,10 @@ func appendRecord(dst []byte, v *record) []byte {
 	dst = json.AppendUint(dst, v.Inode)
 	dst = json.AppendName(dst, "cgroup")
 	dst = appendCgroupsLocation(dst, &v.Cgroup)
+	if v.IntelRdt != nil {
+		dst = json.AppendName(dst, "intelRdt")
+		dst = appendIntelrdtGroup(dst, v.IntelRdt)
+	}
 	if len(v.Hooks) > 0 {
 		dst = json.AppendName(dst, "hooks")
 		dst = json.AppendStrings(dst, v.Hooks)
