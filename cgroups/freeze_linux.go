@@ -59,7 +59,13 @@ func (t *tree) frozen() (bool, error) {
 	if err != nil {
 		return false, pathErr("read", t.Dir()+"/"+file, err)
 	}
-	return t.saysFrozen(text), nil
+	if t.saysFrozen(text) || t.Controllers != "" {
+		return t.saysFrozen(text), nil
+	}
+	// The kernel calls a cgroup not frozen as long as one process has not
+	// stopped, which may just have been moved there or be about to die.
+	text, err = readFile(dir, "cgroup.freeze")
+	return err == nil && strings.HasPrefix(text, "1"), nil // the file is missing in the root
 }
 
 // freezeState is the file that tells whether the cgroup is frozen.

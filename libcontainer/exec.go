@@ -224,7 +224,7 @@ func (x *execution) admit(files []int) error {
 	if err := x.welcome(x.process, files, x.spec.Terminal, x.options.ConsoleSocket); err != nil {
 		return err
 	}
-	return x.members.enterLate(x.stage.Pid)
+	return x.enterLate(x.stage.Pid)
 }
 
 func (x *execution) depart() (err error) {
@@ -248,11 +248,18 @@ func (x *execution) announce() error {
 	return nil
 }
 
-// undo ends the stage after a failure.
+// undo ends the stage after a failure. The version 1 freezer lets even the
+// killed go only when it thaws.
 func (x *execution) undo() {
-	if x.stage != nil {
-		reapFailed(x.stage)
+	if x.stage == nil {
+		return
 	}
+	killStage(x.stage)
+	if frozen, err := x.group.Frozen(); err == nil && frozen && !x.stage.Ended(glance) {
+		x.runtime.Log.Debugf("process %d will end when container %s is resumed", x.stage.Pid, x.id)
+		return
+	}
+	reapFailed(x.stage)
 }
 
 // release closes what one try has opened.

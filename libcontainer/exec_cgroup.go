@@ -117,10 +117,11 @@ func (m *membership) enter(p *nsenter.Program) {
 }
 
 // enterLate makes process pid a member where it could not go by itself.
-func (m *membership) enterLate(pid int) error {
+func (x *execution) enterLate(pid int) error {
+	m := &x.members
 	for _, fd := range m.late {
 		if _, err := unix.Write(fd, strconv.AppendInt(nil, int64(pid), 10)); err != nil {
-			return &diag.Error{Op: "enter cgroup", Path: "/proc/self/fd/" + strconv.Itoa(fd), Err: err}
+			return x.group.ExplainJoin(err)
 		}
 	}
 	return nil
@@ -192,8 +193,8 @@ func (x *execution) explain(err error) error {
 	if _, dead := x.alive(); errors.Is(dead, ErrNotRunning) {
 		return &diag.Error{Path: x.id, Err: ErrExecStopped, Code: "not-running"}
 	}
-	if errors.As(err, &e) && e.Op == "clone3" || errors.As(err, &e) && e.Field == cgroupField {
-		return x.group.ExplainJoin(err)
+	if errors.As(err, &e) && (e.Op == "clone3" || e.Field == cgroupField) {
+		return x.group.ExplainJoin(e.Err)
 	}
 	linux := &specs.Linux{UIDMappings: x.UIDMappings, GIDMappings: x.GIDMappings}
 	return explainExec(err, x.spec, linux, x.stage.Pid, x.Rootfs)

@@ -166,16 +166,19 @@ func (c *container) startInside(h *specs.Hook, stdio [3]int) (int, error) {
 	return stage.Pid, nil
 }
 
-// reapFailed ends a stage that is of no use, and waits for it; not for ever: a
-// process that the version 1 freezer holds ends when that lets it go.
+// reapFailed ends a stage that is of no use, and waits for it, but not for ever.
 func reapFailed(s *nsenter.Stage) {
-	_ = unix.PidfdSendSignal(s.PidFD, unix.SIGKILL, nil, 0) // it may have ended already
+	killStage(s)
 	if s.Ended(reapTimeout) {
 		waitChild(s.Pid)
 	}
 }
 
 const reapTimeout = 10 * time.Second
+
+func killStage(s *nsenter.Stage) {
+	_ = unix.PidfdSendSignal(s.PidFD, unix.SIGKILL, nil, 0) // it may have ended already
+}
 
 // waitChild waits for a child and returns its status; 0 if there is none.
 func waitChild(pid int) unix.WaitStatus {

@@ -103,7 +103,12 @@ func (e *Env) Adopt(create *Command, b *Bundle) *Container {
 
 // discard deletes the container by force at the end of a test.
 func (c *Container) discard() {
-	if r := c.env.Call("delete", "--force", c.ID); r.Code != 0 {
+	call := c.env.Command("delete", "--force", c.ID).Start()
+	_ = Eventually(Timeout(), func() bool {
+		view.ReapOrphans() // a container cannot end before what died in it was waited for
+		return !call.Running()
+	})
+	if r := call.Wait(); r.Code != 0 {
 		c.env.T.Errorf("clean-up: %s", r)
 	}
 	c.reap()

@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"ociruntime/tests/view"
 )
 
 // ExecCommand prepares `exec [flags] ID program...` in the container.
@@ -49,7 +51,9 @@ func (c *Container) ExecDetached(flags []string, program ...string) (*Process, i
 	must(t, err)
 	pid, err := strconv.Atoi(string(text)) // digits and nothing else, as engines read it
 	must(t, err)
+	view.Claim(pid)
 	t.Cleanup(func() {
+		defer view.Unclaim(pid)
 		_ = unix.Kill(pid, unix.SIGKILL) // it may have ended
 		_ = waitExit(pid, Timeout())
 		_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)

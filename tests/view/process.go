@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -50,12 +51,21 @@ func Describe(pid int) string {
 		processState(pid), wchan, strings.ReplaceAll(string(args), "\x00", " "))
 }
 
+// claimed are the zombies that are not ReapOrphans'.
+var claimed sync.Map
+
+// Claim leaves the process, once it has ended, for the caller to wait for.
+func Claim(pid int) { claimed.Store(pid, true) }
+
+// Unclaim takes that back, after the wait.
+func Unclaim(pid int) { claimed.Delete(pid) }
+
 // ReapOrphans collects the orphans that died inside containers and became our
 // children, as the init of a host does: until then the PID namespace they are
 // in cannot end. The first process of a container is left to its test.
 func ReapOrphans() {
 	for _, pid := range Processes() {
-		if processState(pid) == "Z" && insideContainer(pid) {
+		if _, theirs := claimed.Load(pid); !theirs && processState(pid) == "Z" && insideContainer(pid) {
 			_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil) // fails for another's child
 		}
 	}
