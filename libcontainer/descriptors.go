@@ -11,7 +11,7 @@ import (
 )
 
 // keepDescriptors makes the first n descriptors from 3 on, and no others,
-// survive into the container process.
+// available to the container process.
 //
 // A descriptor that the caller left open for us does not have FD_CLOEXEC, or it
 // would not be here; one that the Go runtime or we have opened always has. So a
@@ -30,9 +30,15 @@ func keepDescriptors(n int) error {
 				Hint: fmt.Sprintf("descriptor %d was not open when the runtime was started", fd), Code: "preserved-fd"}
 		}
 	}
-	err := unix.CloseRange(uint(3+n), ^uint(0)>>32, unix.CLOSE_RANGE_CLOEXEC)
+	return hideDescriptors()
+}
+
+// hideDescriptors keeps all that was inherited, but for stdio, from programs
+// that we execute. The stage gets those to preserve by name, hooks get none.
+func hideDescriptors() error {
+	err := unix.CloseRange(3, ^uint(0)>>32, unix.CLOSE_RANGE_CLOEXEC)
 	if err == unix.EINVAL { // the flag is new in Linux 5.11
-		err = closeOnExec(3 + n)
+		err = closeOnExec(3)
 	}
 	if err != nil {
 		return &diag.Error{Op: "close_range", Err: err}

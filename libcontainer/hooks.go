@@ -50,6 +50,9 @@ func (c *container) runHooks(kind string, status Status) error {
 	if !c.hasHooks(kind) {
 		return nil
 	}
+	if err := hideDescriptors(); err != nil {
+		return err
+	}
 	config, err := c.config()
 	if err != nil {
 		return err
@@ -85,6 +88,9 @@ func (c *container) poststop() (run func()) {
 		return func() {}
 	}
 	config, err := c.config()
+	if err == nil {
+		err = hideDescriptors()
+	}
 	if err != nil {
 		c.runtime.Log.Warnf("continued without poststop hooks: %v", err)
 		return func() {}

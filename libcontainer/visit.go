@@ -78,6 +78,8 @@ func (v *visit) join(p *nsenter.Program, namespaces uintptr) {
 	}
 	p.Fchdir(v.inner.root)
 	p.Chroot(".")
+	p.Close(v.inner.root) // nothing is left for the container to find
+	p.Close(v.inner.pidfd)
 	if v.flags&unix.CLONE_NEWUSER != 0 {
 		nsenter.BecomeRoot(p)
 		p.Prctl(unix.PR_SET_DUMPABLE, 0)
