@@ -51,6 +51,7 @@ type birth struct {
 	resctrl *intelrdt.Plan // nil without linux.intelRdt
 	devices *netdev.Moved  // nil if linux.netDevices asks for none
 
+	scope *scope // with --systemd-cgroup
 	arrival
 	tasks      int         // cgroup v1 hierarchies that the stage enters
 	hooked     bool        // hooks have run, so poststop hooks must too
@@ -102,7 +103,9 @@ func (b *birth) start() error {
 		Stdio:      [3]int{0, 1, 2},
 	}
 	resources := b.resources()
-	if b.group.Mode() == cgroups.V1 {
+	if b.scope != nil {
+		// systemd moves the stage once there is one
+	} else if b.group.Mode() == cgroups.V1 {
 		b.created = make(chan error, 1)
 		go func() { b.created <- b.group.Create(resources) }()
 	} else if err := b.group.Create(resources); err != nil {
@@ -155,6 +158,16 @@ func (b *birth) enterCgroups() error {
 		b.created = nil
 		if err != nil {
 			return err
+		}
+	}
+	if b.scope != nil {
+		if err := b.startScope(); err != nil {
+			return err
+		}
+		if b.tasks == 0 {
+			if err := b.stage.Reply([]byte{1}); err != nil {
+				return err
+			}
 		}
 	}
 	if b.tasks > 0 {

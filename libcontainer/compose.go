@@ -63,10 +63,13 @@ func (b *birth) compose(gate nsenter.FD) {
 // composeCgroups has the stage enter each cgroup v1 hierarchy itself: it has
 // one thread, so it may use tasks, which takes no system-wide lock.
 func (b *birth) composeCgroups(p *nsenter.Program) {
+	p.At("linux.cgroupsPath")
 	if b.tasks == 0 {
+		if b.scope != nil {
+			p.Wait() // for systemd to have moved us
+		}
 		return
 	}
-	p.At("linux.cgroupsPath")
 	for _, tasks := range p.ReceiveFiles(b.tasks) {
 		p.Write(tasks, "0")
 		p.Close(tasks)

@@ -75,6 +75,9 @@ func (c *container) destroy() error {
 	if err := c.end(group); err != nil {
 		return err
 	}
+	if err := c.stopScope(); err != nil {
+		return err
+	}
 	if err := group.Remove(c.runtime.timeout()); err != nil {
 		return err
 	}

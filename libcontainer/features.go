@@ -10,9 +10,9 @@ import (
 // Features is what this build can do, whatever the host, features.md.
 // Annotations are added to those about libraries.
 func Features(annotations map[string]string) *features.Features {
-	yes, no := true, false
+	yes := true
 	in := spec.FeatureInputs{
-		Cgroup:      features.Cgroup{V1: &yes, V2: &yes, Systemd: &no, SystemdUser: &no, Rdma: &yes},
+		Cgroup:      features.Cgroup{V1: &yes, V2: &yes, Systemd: &yes, SystemdUser: &yes, Rdma: &yes},
 		Seccomp:     seccompFeatures(),
 		IntelRdt:    features.IntelRdt{Enabled: &yes, Schemata: &yes, Monitoring: &yes},
 		AppArmor:    true,

@@ -87,7 +87,11 @@ func (b *birth) nameCgroup() error {
 		return err
 	}
 	defer host.Close()
-	b.group, err = host.New(b.id, b.linux().CgroupsPath, cgroups.Options{Lenient: b.rootless})
+	if b.runtime.CgroupManager == Systemd {
+		err = b.nameScope(host)
+	} else {
+		b.group, err = host.New(b.id, b.linux().CgroupsPath, cgroups.Options{Lenient: b.rootless})
+	}
 	if err != nil {
 		return err
 	}

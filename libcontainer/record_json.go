@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"github.com/opencontainers/runtime-spec/specs-go"
+
 	"ociruntime/cgroups"
 	"ociruntime/internal/json"
 	"ociruntime/libcontainer/intelrdt"

@@ -4,6 +4,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"ociruntime/cgroups"
+	"ociruntime/cgroups/systemd"
 	"ociruntime/internal/diag"
 	"ociruntime/spec"
 )
@@ -31,5 +32,13 @@ func (r *Runtime) Update(id string, resources *specs.LinuxResources) error {
 	if group.Mode() == cgroups.None {
 		return &diag.Error{Path: id, Err: cgroups.ErrNoCgroup, Code: "no-cgroup"}
 	}
-	return group.Set(resources)
+	unit, ok := systemd.Of(c.Cgroup)
+	if !ok {
+		return group.Set(resources)
+	}
+	properties, err := unitProperties(resources, group.Mode() == cgroups.V2, false)
+	if err != nil {
+		return err
+	}
+	return group.SetAnd(resources, func() error { return unit.Set(properties, r.timeout()) })
 }

@@ -1,0 +1,68 @@
+package libcontainer
+
+import (
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"ociruntime/cgroups"
+	"ociruntime/cgroups/systemd"
+)
+
+// scope is the systemd unit that owns the cgroup of a container in creation,
+// with --systemd-cgroup.
+type scope struct {
+	systemd.Unit
+	properties []systemd.Property
+}
+
+// nameScope decides which unit the container's cgroup belongs to, and what its
+// properties are. cgroupsPath has systemd's form, "slice:prefix:name".
+func (b *birth) nameScope(host *cgroups.Host) (err error) {
+	s := &scope{}
+	if s.Unit, err = systemd.Parse(b.linux().CgroupsPath, b.id, b.rootless); err != nil {
+		return err
+	}
+	unified := host.Mode == cgroups.V2
+	if s.properties, err = unitProperties(b.linux().Resources, unified, !s.User); err != nil {
+		return err
+	}
+	annotated, err := systemd.FromAnnotations(b.config.Annotations)
+	if err != nil {
+		return err
+	}
+	s.properties = append(s.properties, annotated...)
+	b.scope = s
+	b.group, err = host.NewScope(s.Path(), s.Name, s.User, cgroups.Options{Lenient: s.User})
+	return err
+}
+
+// unitProperties are the limits as systemd knows them, so that a daemon-reload
+// does not undo them. A user manager may not restrict devices.
+func unitProperties(r *specs.LinuxResources, unified, devices bool) ([]systemd.Property, error) {
+	properties, err := systemd.Properties(r, unified)
+	if err != nil || !devices || r == nil {
+		return properties, err
+	}
+	rules, _, err := systemd.Devices(r.Devices) // the cgroup has its own list too, which is exact
+	return append(properties, rules...), err
+}
+
+// startScope has systemd make the unit with the stage in it, then sets what
+// systemd does not know.
+func (b *birth) startScope() error {
+	if err := b.scope.Start(b.stage.Pid, b.id, b.scope.properties, b.runtime.timeout()); err != nil {
+		return err
+	}
+	if err := b.group.Adopt(b.stage.Pid); err != nil {
+		return err
+	}
+	return b.group.Create(b.resources())
+}
+
+// stopScope has systemd forget the unit that owns the cgroup, if one does.
+func (c *container) stopScope() error {
+	unit, ok := systemd.Of(c.Cgroup)
+	if !ok {
+		return nil
+	}
+	return unit.Stop(c.runtime.timeout())
+}
