@@ -2,6 +2,7 @@ package libcontainer
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"strconv"
 
@@ -111,6 +112,9 @@ func (b *birth) start() error {
 	} else if err := b.group.Create(resources); err != nil {
 		return err
 	} else {
+		if err := b.delegate(); err != nil {
+			return err
+		}
 		join, err := b.group.Join()
 		if err != nil {
 			return err
@@ -122,6 +126,16 @@ func (b *birth) start() error {
 	b.stage, err = b.program.Start(options)
 	b.entry.Close()
 	return err
+}
+
+// delegate gives the cgroup to the process's user, where the config makes that
+// safe, config-linux.md#cgroup-ownership. An ordinary user's is his already.
+func (b *birth) delegate() error {
+	uid, ok := cgroups.Owner(b.config)
+	if !ok || os.Geteuid() != 0 {
+		return nil
+	}
+	return b.group.Chown(uid)
 }
 
 // resources are linux.resources, with the right to make the nodes that
