@@ -24,6 +24,7 @@ type container struct {
 	*record
 	runtime *Runtime
 	id      string
+	entry   string // name of the directory: the id, but see runPoststop
 	dir     int
 }
 
@@ -122,7 +123,7 @@ func (r *Runtime) openDir(root int, id string) (*container, error) {
 	if err != nil {
 		return nil, &diag.Error{Op: "open", Path: r.Root + "/" + id, Err: err}
 	}
-	return &container{record: &record{}, runtime: r, id: id, dir: fd}, nil
+	return &container{record: &record{}, runtime: r, id: id, entry: id, dir: fd}, nil
 }
 
 // find opens the directory of container id, without reading its record.

@@ -244,7 +244,7 @@ func (b *birth) undo() {
 		}
 	}
 	if b.stage != nil {
-		reapFailed(b.stage)
+		b.reapAll()
 	}
 	if b.resctrl != nil {
 		b.resctrl.Undo()

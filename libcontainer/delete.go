@@ -18,8 +18,14 @@ import (
 // are logged.
 func (r *Runtime) Delete(id string, force bool) error {
 	c, err := r.find(id)
-	if errors.Is(err, ErrNotExist) && force {
-		return nil
+	if errors.Is(err, ErrNotExist) {
+		finished, finishErr := r.finishDelete(id)
+		switch {
+		case finishErr != nil:
+			return finishErr
+		case finished || force:
+			return nil
+		}
 	}
 	if err != nil {
 		return err
@@ -86,12 +92,10 @@ func (c *container) destroy() error {
 			return err
 		}
 	}
-	poststop := c.poststop()
-	if err := c.remove(); err != nil {
-		return err
+	if c.hasHooks("poststop") {
+		return c.runPoststop()
 	}
-	poststop()
-	return nil
+	return c.remove()
 }
 
 // end kills the container's processes and waits for the first of them.
@@ -145,8 +149,8 @@ func (c *container) remove() error {
 		return err
 	}
 	defer unix.Close(root)
-	if err := unix.Unlinkat(root, c.id, unix.AT_REMOVEDIR); err != nil && err != unix.ENOENT {
-		return &diag.Error{Op: "remove", Path: c.runtime.Root + "/" + c.id, Err: err}
+	if err := unix.Unlinkat(root, c.entry, unix.AT_REMOVEDIR); err != nil && err != unix.ENOENT {
+		return &diag.Error{Op: "remove", Path: c.runtime.Root + "/" + c.entry, Err: err}
 	}
 	return nil
 }

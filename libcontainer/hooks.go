@@ -81,26 +81,6 @@ func (c *container) hookState(status Status, kind string) []byte {
 	return appendState(nil, c.stateAs(status, pid))
 }
 
-// poststop prepares the poststop hooks, which run when nothing of the
-// container is left, not even the record of them.
-func (c *container) poststop() (run func()) {
-	if !c.hasHooks("poststop") {
-		return func() {}
-	}
-	config, err := c.config()
-	if err == nil {
-		err = hideDescriptors()
-	}
-	if err != nil {
-		c.runtime.Log.Warnf("continued without poststop hooks: %v", err)
-		return func() {}
-	}
-	state := c.hookState(Stopped, "poststop")
-	return func() {
-		c.kind(config.Hooks, "poststop").RunAll(state, func(err error) { c.runtime.Log.Warnf("%v", err) })
-	}
-}
-
 // config decodes the config as it was at create.
 func (c *container) config() (*specs.Spec, error) {
 	raw, err := c.readFile(configFile)
@@ -150,6 +130,7 @@ func (c *container) startInside(h *specs.Hook, stdio [3]int) (int, error) {
 	defer v.close()
 	p.Prctl(unix.PR_SET_DUMPABLE, 0)
 	v.enter(p, nil)
+	p.Prctl(unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL)) // as hooks.Runtime does
 	program := p.FindProgram([]string{h.Path}, "", hooks.Args(h), h.Env)
 	p.CloseOnExec(p.Status())
 	p.CloseRange(p.FirstOwn(), 0)
@@ -184,6 +165,26 @@ const reapTimeout = 10 * time.Second
 
 func killStage(s *nsenter.Stage) {
 	_ = unix.PidfdSendSignal(s.PidFD, unix.SIGKILL, nil, 0) // it may have ended already
+}
+
+// reapAll ends the stage and waits for it and for whatever else has become our
+// child: a PID namespace does not end before all that died in it has been
+// waited for, and the child of a hook's stage that was killed may be in it.
+func (b *birth) reapAll() {
+	killStage(b.stage)
+	deadline := time.Now().Add(reapTimeout)
+	for {
+		pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
+		switch {
+		case pid == b.stage.Pid || err == unix.ECHILD:
+			return
+		case pid > 0 || err == unix.EINTR:
+		case b.stage.Ended(time.Millisecond): // and will be waited for in the next round
+		case time.Now().After(deadline):
+			b.runtime.Log.Warnf("continued before the end of the stage: %s", describeStuck(b.stage.Pid))
+			return
+		}
+	}
 }
 
 // waitChild waits for a child and returns its status; 0 if there is none.

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"ociruntime/tests/harness"
 	"ociruntime/tests/view"
 )
@@ -58,21 +56,9 @@ func TestCreateKilledInHook(t *testing.T) {
 			if r := env.Call("state", id); r.Code == 0 && strings.Contains(r.Stdout, `"status": "created"`) {
 				t.Errorf("a half-made container shows as created: %s", r)
 			}
-			if !insideKinds[kind] { // those die with the container
-				killHook(t, env.File("reached"))
-			}
 			wantCleanable(t, env, bundle, id)
 		})
 	}
-}
-
-// killHook ends the sleeping hook, which has lost its parent and is not the
-// container's. Its PID is in the file by which it told that it runs.
-func killHook(t *testing.T, file string) {
-	t.Helper()
-	pid, err := strconv.Atoi(strings.TrimSpace(read(t, file)))
-	check(t, err)
-	check(t, unix.Kill(pid, unix.SIGKILL))
 }
 
 func waitForFile(t *testing.T, path string) {
@@ -96,6 +82,30 @@ func TestCreateKilledAnytime(t *testing.T) {
 			time.Sleep(delay) // the point is to be early, late and in between
 			killRuntime(create)
 			wantCleanable(t, env, bundle, id)
+		})
+	}
+}
+
+// TestDeleteKilledInPoststop: the container is no more, and its hooks are not
+// forgotten: the next delete runs them, by force or not, even when the id has
+// been taken anew meanwhile.
+func TestDeleteKilledInPoststop(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"delete"}, {"delete", "--force"}} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			t.Parallel()
+			env := harness.New(t)
+			c := env.Create(env.Bundle(addHook("poststop", shellHook(
+				"echo $$ >>"+env.File("ran")+"; [ $(wc -l <"+env.File("ran")+") = 2 ] || exec sleep 1000"))))
+			c.Stop()
+			first := env.Command("delete", c.ID).Start()
+			waitForFile(t, env.File("ran"))
+			c.Call("state").WantError(t, 1, "does not exist")
+			killRuntime(first)
+			env.Call("run", "--bundle", env.Bundle().Dir, c.ID).WantQuiet(t)
+			env.Call(append(args, c.ID)...).WantQuiet(t)
+			want(t, "runs of the hook", strings.Count(read(t, env.File("ran")), "\n"), 2)
+			wantNothingLeft(t, env)
 		})
 	}
 }

@@ -55,7 +55,7 @@ func (e *Env) Leftovers() []string {
 	}
 	entries, _ := os.ReadDir(e.Root)
 	for _, entry := range entries {
-		if !strings.Contains(entry.Name(), "@") { // no id has one: a cache, which may stay
+		if !strings.HasPrefix(entry.Name(), ".@") { // no id has one: a cache, which may stay
 			left = append(left, "state "+filepath.Join(e.Root, entry.Name()))
 		}
 	}
