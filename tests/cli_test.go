@@ -73,6 +73,22 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// TestOutputLost: a command whose answer cannot be written has failed.
+func TestOutputLost(t *testing.T) {
+	t.Parallel()
+	env := harness.New(t)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	check(t, err)
+	defer full.Close()
+	container := env.Create(env.Bundle())
+	for _, args := range [][]string{{"--help"}, {"--version"}, {"features"}, {"state", container.ID}, {"list"}, {"list", "-q"}, {"list", "-f", "json"},
+		{"ps", container.ID}, {"events", "--stats", container.ID}, {"create", "--plan", "--bundle", container.Bundle.Dir, env.ID()}} {
+		c := env.Command(args...)
+		c.Stdout = full
+		c.Run().WantError(t, 1, "no space left on device")
+	}
+}
+
 // TestVersion: containerd reads the first three lines by prefix.
 func TestVersion(t *testing.T) {
 	t.Parallel()

@@ -96,7 +96,7 @@ func (c *call) end(err error) int {
 	switch {
 	case m != nil:
 		return m.code
-	case c.command.failure != 0:
+	case c.command != nil && c.command.failure != 0:
 		return c.command.failure
 	}
 	return 1

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -30,13 +31,22 @@ var createVerb = command{
 	run: func(c *call, r *libcontainer.Runtime) error {
 		o := c.createOptions()
 		if c.flags.bool("plan") {
-			return r.Plan(os.Stdout, c.args[0], o)
+			return c.plan(r, o)
 		}
 		if err := r.Create(c.args[0], o); err != nil {
 			return fmt.Errorf("create failed: %w", err)
 		}
 		return nil
 	},
+}
+
+// plan prints the listing of what would happen.
+func (c *call) plan(r *libcontainer.Runtime, o libcontainer.CreateOptions) error {
+	var listing bytes.Buffer
+	if err := r.Plan(&listing, c.args[0], o); err != nil {
+		return err
+	}
+	return write(listing.Bytes())
 }
 
 func (c *call) createOptions() libcontainer.CreateOptions {

@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"os"
+	"bytes"
 	"slices"
 
 	"ociruntime/internal/json"
@@ -32,7 +32,11 @@ var psVerb = command{
 		if format == "json" {
 			return write(appendPids(nil, pids))
 		}
-		return ps.Write(os.Stdout, pids, c.args[1:])
+		var table bytes.Buffer
+		if err := ps.Write(&table, pids, c.args[1:]); err != nil {
+			return err
+		}
+		return write(table.Bytes())
 	},
 }
 

@@ -1,15 +1,16 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"text/tabwriter"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"ociruntime/internal/diag"
 	"ociruntime/internal/json"
 	"ociruntime/libcontainer"
 )
@@ -44,7 +45,7 @@ var listVerb = command{
 			return err
 		}
 		for _, p := range problems {
-			fmt.Fprintln(os.Stderr, p)
+			fmt.Fprintln(os.Stderr, diag.Line(p.Error()))
 		}
 		return printList(all, c.flags.text("format"), c.flags.bool("quiet"))
 	},
@@ -52,10 +53,11 @@ var listVerb = command{
 
 func printList(all []libcontainer.State, format string, quiet bool) error {
 	if quiet {
+		var ids []byte
 		for i := range all {
-			fmt.Println(all[i].ID)
+			ids = append(ids, all[i].ID+"\n"...)
 		}
-		return nil
+		return write(ids)
 	}
 	switch format {
 	case "json":
@@ -67,12 +69,16 @@ func printList(all []libcontainer.State, format string, quiet bool) error {
 }
 
 func printTable(all []libcontainer.State) error {
-	w := tabwriter.NewWriter(os.Stdout, 12, 1, 3, ' ', 0)
+	var table bytes.Buffer
+	w := tabwriter.NewWriter(&table, 12, 1, 3, ' ', 0)
 	fmt.Fprint(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
 	for i := range all {
 		s := &all[i]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n",
-			s.ID, strconv.Itoa(s.Pid), s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner)
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n",
+			s.ID, s.Pid, s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return write(table.Bytes())
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"os"
 
 	"ociruntime/libcontainer"
 )
@@ -20,7 +19,7 @@ var runVerb = command{
 	run: func(c *call, r *libcontainer.Runtime) error {
 		o := c.createOptions()
 		if c.flags.bool("plan") {
-			return r.Plan(os.Stdout, c.args[0], o)
+			return c.plan(r, o)
 		}
 		code, err := r.Run(c.args[0], libcontainer.RunOptions{
 			CreateOptions: o,
