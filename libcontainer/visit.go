@@ -52,8 +52,16 @@ func (v *visit) close() {
 func (v *visit) enter(p *nsenter.Program, m *membership) {
 	p.At(namespacesField)
 	if v.flags&unix.CLONE_NEWUSER == 0 || m == nil || os.Geteuid() != 0 {
-		v.join(p, v.flags)
+		// From inside the cgroup namespace, a cgroup mount with nsdelegate, as
+		// systemd makes it, lets nobody be born in a cgroup whose parent is
+		// outside (cgroups(7)); so that namespace comes last.
+		v.join(p, v.flags&^unix.CLONE_NEWCGROUP)
 		v.fork(p, m)
+		p.At(namespacesField)
+		if v.flags&unix.CLONE_NEWCGROUP != 0 {
+			p.Setns(v.inner.pidfd, unix.CLONE_NEWCGROUP)
+		}
+		p.Close(v.inner.pidfd)
 		return
 	}
 	if v.flags&unix.CLONE_NEWPID != 0 {
@@ -62,6 +70,7 @@ func (v *visit) enter(p *nsenter.Program, m *membership) {
 	v.fork(p, m)
 	p.At(namespacesField)
 	v.join(p, v.flags&^unix.CLONE_NEWPID)
+	p.Close(v.inner.pidfd)
 }
 
 const namespacesField = "container namespaces"
@@ -79,7 +88,6 @@ func (v *visit) join(p *nsenter.Program, namespaces uintptr) {
 	p.Fchdir(v.inner.root)
 	p.Chroot(".")
 	p.Close(v.inner.root) // nothing is left for the container to find
-	p.Close(v.inner.pidfd)
 	if v.flags&unix.CLONE_NEWUSER != 0 {
 		nsenter.BecomeRoot(p)
 		p.Prctl(unix.PR_SET_DUMPABLE, 0)
