@@ -4,6 +4,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -183,6 +184,9 @@ func (t *tree) makeParents(root int) error {
 			t.Made = 0
 			t.old = i == len(t.Path)
 		default:
+			if t.Made > 0 { // counted from the end, as ever: those that are still missing too
+				t.Made += 1 + strings.Count(t.Path[i:], "/")
+			}
 			return err
 		}
 	}
@@ -202,7 +206,7 @@ func (g *Group) undo() {
 // removeEmpty removes the Made last elements of the path as far as they are empty.
 func (t *tree) removeEmpty() {
 	for p := t.Path; t.Made > 0; t.Made-- {
-		if unix.Unlinkat(t.root, below(p), unix.AT_REMOVEDIR) != nil {
+		if err := unix.Unlinkat(t.root, below(p), unix.AT_REMOVEDIR); err != nil && err != unix.ENOENT {
 			return
 		}
 		p = path.Dir(p)

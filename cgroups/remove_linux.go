@@ -111,7 +111,8 @@ func removeChildren(dir int) {
 // unless somebody uses them by now.
 func (t *tree) removeParents() {
 	for p := path.Dir(t.Path); t.Made > 1; t.Made-- {
-		if unix.Unlinkat(t.root, below(p), unix.AT_REMOVEDIR) != nil {
+		// ENOENT: whoever made them was killed on the way down.
+		if err := unix.Unlinkat(t.root, below(p), unix.AT_REMOVEDIR); err != nil && err != unix.ENOENT {
 			break
 		}
 		p = path.Dir(p)
