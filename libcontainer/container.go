@@ -107,12 +107,16 @@ func (r *Runtime) reserve(id string) (*container, error) {
 		return nil, &diag.Error{Op: "mkdir", Path: r.Root + "/" + id, Err: err, Hint: hintRoot(err)}
 	}
 	c, err := r.openDir(root, id)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		c.record = &record{Version: recordVersion, ID: id}
+		if err = c.lock(); err != nil {
+			c.close()
+		}
 	}
-	c.record = &record{Version: recordVersion, ID: id}
-	if err := c.lock(); err != nil {
-		c.close()
+	if err != nil {
+		if !errors.Is(err, ErrNotExist) { // it is empty, and still ours
+			_ = unix.Unlinkat(root, id, unix.AT_REMOVEDIR) // the first error is the one to report
+		}
 		return nil, err
 	}
 	return c, nil

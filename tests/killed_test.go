@@ -69,7 +69,7 @@ func eventful(env *harness.Env) *harness.Bundle {
 		addHook("createContainer", shellHook("true")),
 		addHook("poststop", shellHook("echo x >>"+env.File("poststop"))))
 	bundle.Edit(func(c *specs.Spec) {
-		c.Linux.CgroupsPath += "/inner"
+		c.Linux.CgroupsPath += "/middle/inner"
 		if view.HasControllerV1("pids") || view.HasControllerV2("pids") {
 			c.Linux.Resources.Pids = &specs.LinuxPids{Limit: harness.Pointer[int64](50)}
 		}

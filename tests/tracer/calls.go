@@ -33,6 +33,8 @@ func hasEffect(number uintptr, regs *unix.PtraceRegs) bool {
 	switch number {
 	case unix.SYS_OPENAT:
 		return argument(regs, 2)&unix.O_CREAT != 0
+	case unix.SYS_CLONE: // a thread is nothing to anybody else, and Go cannot do without
+		return argument(regs, 0)&unix.CLONE_THREAD == 0
 	case unix.SYS_PRLIMIT64:
 		return argument(regs, 2) != 0
 	}
