@@ -187,6 +187,11 @@ func testStats(t *testing.T) {
 	defer func() { _ = c.Process.Kill(); _ = c.Wait(); must(t, g.Remove(second)) }()
 	s, err := g.Stats()
 	must(t, err)
+	// cgroup2 counts at the end of a scheduler tick.
+	for end := time.Now().Add(10 * time.Second); s.CPU.Usage.Total == 0 && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		s, err = g.Stats()
+		must(t, err)
+	}
 	text, err := json.Marshal(s)
 	must(t, err)
 	for _, key := range []string{`"cpu":{"usage":{`, `"throttling":{`, `"cpuset":{`, `"memory":{`, `"usage":{"limit":`, `"kernelTCP":`, `"pids":{`, `"blkio":{`, `"hugetlb":{`} {
