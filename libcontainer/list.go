@@ -2,7 +2,6 @@ package libcontainer
 
 import (
 	"errors"
-	"os"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -41,14 +40,8 @@ func (r *Runtime) List() (list []State, problems []error, err error) {
 }
 
 func (r *Runtime) ids() ([]string, error) {
-	dir, err := os.Open(r.Root)
-	if err != nil {
-		return nil, &diag.Error{Op: "open", Path: r.Root, Err: errors.Unwrap(err)}
-	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
+	names, err := readNames(r.Root)
 	names = slices.DeleteFunc(names, func(id string) bool { return checkID(id) != nil })
-	slices.Sort(names)
 	return names, err
 }
 

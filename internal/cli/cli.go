@@ -42,7 +42,7 @@ var globals = [][]flag{{
 // verbs are all commands, in the order of the help text.
 var verbs = []*command{
 	&createVerb, &runVerb, &startVerb, &stateVerb, &listVerb, &killVerb, &deleteVerb, &execVerb, &psVerb,
-	&pauseVerb, &resumeVerb, &updateVerb, &eventsVerb, &specVerb, &checkVerb, &featuresVerb, &helpVerb, &hVerb,
+	&pauseVerb, &resumeVerb, &updateVerb, &eventsVerb, &specVerb, &checkVerb, &gcVerb, &featuresVerb, &helpVerb, &hVerb,
 }
 
 // Main runs the command line and returns the exit code.
