@@ -1,10 +1,12 @@
-# make          build ./runtime: one static binary
-# make demo     run a container of busybox, after installing what that takes
-# make test     every test, after installing what they take
-# make check    what a commit must pass: format, vet, linters, unit tests
-# make bench    compare with other runtimes (tests/bench/README.md)
-# make test-vm  the tests on a whole host with cgroup v2 and systemd, in QEMU
-# make install  PREFIX=/usr/local DESTDIR=
+# make               build ./runtime: one static binary
+# make demo          run a container of busybox, after installing what that takes
+# make test          unit tests, and black-box tests in every cgroup view
+# make check         what a commit must pass: format, vet, linters, unit tests
+# make bench         compare with other runtimes (tests/bench/README.md)
+# make test-engines  run under dockerd, containerd and podman (tests/engines)
+# make test-vm       the tests on a host with cgroup v2 and systemd, in QEMU
+# make fuzz          every fuzz target for a minute, or FUZZTIME=10s
+# make install       PREFIX=/usr/local DESTDIR=
 #
 # What is missing is installed from Debian's packages; elsewhere it is named.
 
@@ -28,7 +30,7 @@ BUILD    = $(GO) build -trimpath -buildvcs=false
 SOURCES := $(shell find . -name .cache -prune -o \( -name '*.go' -o -name '*.s' -o -name 'help.txt' \) ! -name '*_test.go' -print) go.mod go.sum
 EMBED   := libcontainer/seccomp/embed
 
-.PHONY: all static nocgo install test unit blackbox lint check bench demo fuzz test-vm clean deps deps-test
+.PHONY: all static nocgo install test unit blackbox lint check bench demo fuzz test-vm test-engines clean deps deps-test
 
 all: runtime
 
@@ -72,6 +74,10 @@ unit: deps-test $(EMBED)/helper.version
 blackbox: deps-test runtime
 	@.ci/blackbox
 
+test-engines: deps-test runtime
+	@.ci/deps engines
+	@.ci/blackbox ./tests/engines
+
 bench: deps runtime
 	@.ci/deps bench
 	$(BUILD) -o $(CACHE)/bench/bench ./tests/bench
@@ -83,7 +89,6 @@ test-vm: deps-test runtime
 demo: deps runtime
 	@.ci/demo
 
-# One minute for each fuzz target, or FUZZTIME=10s.
 fuzz: deps-test
 	@.ci/fuzz
 
