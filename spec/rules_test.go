@@ -120,9 +120,9 @@ func TestWarnings(t *testing.T) {
 		{"process", "null", ""},
 		{"process.capabilities.bounding[0]", `"CAP_KIL"`, `process.capabilities.bounding[0]: "CAP_KIL": unknown capability, it is ignored (did you mean "CAP_KILL"?)`},
 		{"process.capabilities.ambient[0]", `"kill"`, `process.capabilities.ambient[0]: "kill": unknown capability, it is ignored`},
-		{"process.capabilities.permitted", `["CAP_KILL"]`, `process.capabilities.effective[1]: "CAP_NET_BIND_SERVICE": is not in permitted and so is ignored; ` +
-			`process.capabilities.ambient[1]: "CAP_NET_BIND_SERVICE": is not in permitted and so is ignored`},
-		{"process.capabilities.inheritable", `["CAP_KILL"]`, `process.capabilities.ambient[1]: "CAP_NET_BIND_SERVICE": is not in inheritable and so is ignored`},
+		{"process.capabilities.permitted", `["CAP_KILL"]`, `process.capabilities.effective: "CAP_NET_BIND_SERVICE": not in permitted and so ignored; ` +
+			`process.capabilities.ambient: "CAP_NET_BIND_SERVICE": not in permitted and so ignored`},
+		{"process.capabilities.inheritable", `["CAP_KILL"]`, `process.capabilities.ambient: "CAP_NET_BIND_SERVICE": not in inheritable and so ignored`},
 		{"mounts[3].destination", `"sys"`, `mounts[3].destination: "sys": is relative, which is deprecated; it is taken from "/"`},
 		{"mounts[5].options", `["bind"]`, `mounts[5].options: should hold "idmap" or "ridmap", as there are uidMappings; "idmap" is assumed`},
 		{"mounts[5].options", `["bind","ridmap"]`, ""},
