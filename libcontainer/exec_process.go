@@ -153,6 +153,7 @@ func (x *execution) planProcess() error {
 		Exec:        true,
 		Hook:        x.hook,
 		Userns:      x.Namespaces&unix.CLONE_NEWUSER != 0,
+		KeepGroups:  keepsGroups(x.Annotations),
 		UIDMappings: x.UIDMappings,
 		GIDMappings: x.GIDMappings,
 		Personality: x.Personality,

@@ -61,7 +61,8 @@ func (c *container) runHooks(kind string, status Status) error {
 }
 
 func (c *container) kind(h *specs.Hooks, kind string) hooks.Kind {
-	k := hooks.Kind{Name: kind, Hooks: hooksOf(h, kind), Start: hooks.Runtime, Timeout: c.runtime.timeout()}
+	k := hooks.Kind{Name: kind, Hooks: hooksOf(h, kind), Start: hooks.Runtime, Timeout: c.runtime.timeout(),
+		Append: [2]string{c.Annotations[annotationHooksStdout], c.Annotations[annotationHooksStderr]}}
 	switch kind {
 	case "createContainer":
 		k.Start = c.startInside

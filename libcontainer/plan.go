@@ -110,7 +110,11 @@ func (b *birth) planNamespaces() (err error) {
 		list = append(list, nsenter.Namespace{Type: namespaceType(n.Type), Path: n.Path, Field: indexed("linux.namespaces", i) + ".path"})
 	}
 	b.entry, err = nsenter.Enter(list, timeOffsets(b.linux().TimeOffsets))
-	return err
+	if err != nil {
+		return err
+	}
+	b.entry.KeepGroups = keepsGroups(b.config.Annotations)
+	return nil
 }
 
 // has reports whether the config lists a namespace of this type, and whether
@@ -188,6 +192,7 @@ func (b *birth) planProcess() error {
 	in := process.Input{
 		Process:      b.config.Process,
 		Userns:       b.inUserNamespace(),
+		KeepGroups:   keepsGroups(b.config.Annotations),
 		UIDMappings:  b.linux().UIDMappings,
 		GIDMappings:  b.linux().GIDMappings,
 		Hostname:     b.config.Hostname,

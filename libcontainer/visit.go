@@ -17,6 +17,7 @@ import (
 type visit struct {
 	flags       uintptr // CLONE_NEW* to join
 	pidfd, root int
+	keepGroups  bool                             // leave the caller's supplementary groups
 	inner       struct{ pidfd, root nsenter.FD } // in the stage
 }
 
@@ -33,7 +34,7 @@ func (c *container) visit(p *nsenter.Program) (*visit, error) {
 		unix.Close(pidfd)
 		return nil, &diag.Error{Op: "open", Path: path, Err: err}
 	}
-	v := &visit{flags: uintptr(c.Namespaces), pidfd: pidfd, root: root}
+	v := &visit{flags: uintptr(c.Namespaces), pidfd: pidfd, root: root, keepGroups: keepsGroups(c.Annotations)}
 	v.inner.pidfd, v.inner.root = p.Inherit(pidfd, "pidfd"), p.Inherit(root, "root")
 	return v, nil
 }
@@ -79,7 +80,7 @@ const namespacesField = "container namespaces"
 // namespace must not trace us there: prctl(2) says that a change of ids may make
 // a process dumpable again.
 func (v *visit) join(p *nsenter.Program, namespaces uintptr) {
-	if v.flags&unix.CLONE_NEWUSER != 0 {
+	if v.flags&unix.CLONE_NEWUSER != 0 && !v.keepGroups {
 		nsenter.DropGroups(p)
 	}
 	if namespaces != 0 {

@@ -28,6 +28,7 @@ type Namespace struct {
 // the stage is in at that moment.
 type Entry struct {
 	CloneFlags uintptr // for Options
+	KeepGroups bool    // leave the caller's supplementary groups; set it before Emit
 
 	joins   []join
 	unshare uintptr // made by the stage, user namespace first
@@ -100,7 +101,7 @@ func (e *Entry) divide(made uintptr, userJoin int) {
 func (e *Entry) Emit(p *Program) {
 	for _, j := range e.joins {
 		p.At(j.Field)
-		if j.Type == User {
+		if j.Type == User && !e.KeepGroups {
 			DropGroups(p)
 		}
 		p.Setns(p.Inherit(j.fd, "ns:"+string(j.Type)), j.Type.Flag())

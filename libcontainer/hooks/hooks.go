@@ -28,6 +28,7 @@ type Kind struct {
 	Hooks   []specs.Hook
 	Start   Starter       // Runtime, or one that joins the container's namespaces
 	Timeout time.Duration // for a hook that sets none
+	Append  [2]string     // files that get all that hooks write to stdout and stderr; "" for none
 }
 
 // Run runs the hooks in order, with state on stdin, and stops at the first
@@ -59,7 +60,7 @@ func (k Kind) run(i int, state []byte) error {
 		timeout = time.Duration(*h.Timeout) * time.Second
 	}
 	began := time.Now()
-	p, err := start(h, k.Start)
+	p, err := start(h, k.Start, k.Append)
 	if err == nil {
 		err = p.converse(state, began.Add(timeout))
 	}
@@ -82,13 +83,18 @@ type running struct {
 	pidfd  int
 	stdin  int
 	output [2]int  // stdout, stderr
+	copies [2]int  // files that get what is read from output
 	tail   [2]tail // the last bytes of each
 }
 
 // start starts h with three new pipes. It returns a usable running even with
 // an error.
-func start(h *specs.Hook, starter Starter) (*running, error) {
-	p := &running{pidfd: -1, stdin: -1, output: [2]int{-1, -1}}
+func start(h *specs.Hook, starter Starter, copies [2]string) (*running, error) {
+	p := &running{pidfd: -1, stdin: -1, output: [2]int{-1, -1}, copies: [2]int{-1, -1}}
+	if err := p.openCopies(copies); err != nil {
+		p.close()
+		return p, err
+	}
 	var theirs [3]int
 	for i := range theirs {
 		var pipe [2]int
@@ -116,6 +122,20 @@ func start(h *specs.Hook, starter Starter) (*running, error) {
 		return p, &diag.Error{Op: "pidfd_open", Err: err}
 	}
 	return p, nil
+}
+
+// openCopies opens the files that get a copy of the output.
+func (p *running) openCopies(paths [2]string) (err error) {
+	for i, path := range paths {
+		if path == "" {
+			continue
+		}
+		flags := unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_NOCTTY | unix.O_CLOEXEC
+		if p.copies[i], err = unix.Open(path, flags, 0o600); err != nil {
+			return &diag.Error{Op: "open", Path: path, Err: err, Hint: "for the hook's output, as an annotation asks"}
+		}
+	}
+	return nil
 }
 
 // converse feeds state to the hook and drains what it prints until it ends.
@@ -174,6 +194,9 @@ func (p *running) drain(i int, events int16) {
 	n, err := unix.Read(p.output[i], buf[:])
 	if n > 0 {
 		p.tail[i].add(buf[:n])
+		if p.copies[i] >= 0 {
+			_, _ = unix.Write(p.copies[i], buf[:n]) // a full disk is no failure of the hook
+		}
 		return
 	}
 	if n == 0 && err == nil {
@@ -212,7 +235,7 @@ func (p *running) wait() (status syscall.WaitStatus, err error) {
 }
 
 func (p *running) close() {
-	for _, fd := range []*int{&p.pidfd, &p.stdin, &p.output[0], &p.output[1]} {
+	for _, fd := range []*int{&p.pidfd, &p.stdin, &p.output[0], &p.output[1], &p.copies[0], &p.copies[1]} {
 		if *fd >= 0 {
 			unix.Close(*fd)
 			*fd = -1

@@ -29,9 +29,7 @@ func removeParent(t *testing.T, parent string) {
 		top := filepath.Join(h.Point, parent)
 		dirs := cgroupsBelow(top)
 		for _, dir := range slices.Backward(dirs) {
-			// dockerd makes the first for BuildKit, podman the second for its
-			// monitors; neither ever removes it.
-			if name := filepath.Base(dir); name != "buildkit" && name != "conmon" && dir != top {
+			if dir != top && !engineOwned(dir) {
 				left = append(left, dir)
 			}
 			_ = os.Remove(dir) // what stays fails the view
@@ -40,6 +38,13 @@ func removeParent(t *testing.T, parent string) {
 	if len(left) > 0 {
 		t.Errorf("left behind: %s", strings.Join(left, " "))
 	}
+}
+
+// engineOwned names those that the engines themselves make and leave: dockerd
+// for BuildKit, podman for conmon.
+func engineOwned(dir string) bool {
+	name := filepath.Base(dir)
+	return name == "buildkit" || name == "conmon"
 }
 
 // cgroupsBelow returns the directory and all below it, parents first.

@@ -13,7 +13,7 @@ import (
 
 // timeout is the deadline of one call of a client. Engines are slow on a
 // loaded machine; a call that hangs is what this is for.
-const timeout = 100 * time.Second
+const timeout = 60 * time.Second
 
 // Result is what a client's call left for its user to see.
 type Result struct {

@@ -7,6 +7,7 @@ import (
 
 // TestDocker: everything that one daemon with default options can show.
 func TestDocker(t *testing.T) {
+	t.Parallel()
 	d := NewDocker(t)
 	dockerRun(t, d)
 	dockerExec(t, d)

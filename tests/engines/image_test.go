@@ -9,13 +9,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
 
-// image is the name of the one image: a static busybox and a few files. No
-// registry is asked for anything.
-const image = "localhost/box:latest"
+// The images are made of a static busybox and a few files. No registry is asked
+// for anything.
+const (
+	image      = "localhost/box:latest"   // runs a shell
+	pauseImage = "localhost/pause:latest" // the same, but waits
+)
 
 // busybox is where Debian puts its static one.
 const busybox = "/bin/busybox"
@@ -49,26 +53,33 @@ func (w *World) Rootfs(t testing.TB, name string) string {
 	return root
 }
 
-// Archive makes the image as an archive of the kind that `docker save` writes
+// Archive makes the images as an archive of the kind that `docker save` writes
 // and every engine reads, and returns its path.
 func (w *World) Archive(t testing.TB) string {
 	t.Helper()
 	layer := tarTree(t, w.Rootfs(t, "image"))
 	digest := sha256.Sum256(layer)
-	config := jsonText(t, map[string]any{
-		"architecture": "amd64", "os": "linux",
-		"config": map[string]any{"Env": []string{"PATH=/bin"}, "Cmd": []string{"sh"}},
-		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + hex.EncodeToString(digest[:])}},
+	config := func(command ...string) []byte {
+		return jsonText(t, map[string]any{
+			"architecture": runtime.GOARCH, "os": "linux",
+			"config":  map[string]any{"Env": []string{"PATH=/bin"}, "Cmd": command},
+			"history": []any{map[string]any{"created_by": "tests"}}, // buildah insists
+			"rootfs":  map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + hex.EncodeToString(digest[:])}},
+		})
+	}
+	manifest := jsonText(t, []any{
+		map[string]any{"Config": "box.json", "RepoTags": []string{image}, "Layers": []string{"layer.tar"}},
+		map[string]any{"Config": "pause.json", "RepoTags": []string{pauseImage}, "Layers": []string{"layer.tar"}},
 	})
-	manifest := jsonText(t, []any{map[string]any{
-		"Config": "config.json", "RepoTags": []string{image}, "Layers": []string{"layer.tar"},
-	}})
 	var archive bytes.Buffer
 	out := tar.NewWriter(&archive)
 	for _, file := range []struct {
 		name string
 		data []byte
-	}{{"config.json", config}, {"layer.tar", layer}, {"manifest.json", manifest}} {
+	}{
+		{"box.json", config("sh")}, {"pause.json", config("sleep", "1000")},
+		{"layer.tar", layer}, {"manifest.json", manifest},
+	} {
 		check(t, out.WriteHeader(&tar.Header{Name: file.name, Mode: 0o644, Size: int64(len(file.data))}))
 		_, err := out.Write(file.data)
 		check(t, err)

@@ -229,7 +229,7 @@ func ownTun(dir string) error {
 
 // inside returns the arguments that run args in the world.
 func (w *World) inside(args ...string) []string {
-	enter := []string{"nsenter", "-t", strconv.Itoa(w.pid), "-m", "-p", "-n", "-i", "-u", "--wd=" + w.Dir, "--"}
+	enter := []string{"nsenter", "-t", strconv.Itoa(w.pid), "-m", "-p", "-n", "-i", "-u", "--", "env", "--chdir=" + w.Dir}
 	return append(enter, args...)
 }
 
