@@ -54,10 +54,9 @@ type birth struct {
 
 	scope *scope // with --systemd-cgroup
 	arrival
-	tasks      int         // cgroup v1 hierarchies that the stage enters
-	hooked     bool        // hooks have run, so poststop hooks must too
-	foreground *foreground // nil if detached
-	ready      bool        // the stage is at the gate
+	tasks  int  // cgroup v1 hierarchies that the stage enters
+	hooked bool // hooks have run, so poststop hooks must too
+	ready  bool // the stage is at the gate
 }
 
 // newBirth decides everything that can be decided before anything is made.
@@ -213,8 +212,9 @@ func (b *birth) sendTasks(join *cgroups.Join) error {
 	return b.stage.SendFiles(fds...)
 }
 
-// close releases what newBirth opened, and the lock.
+// close restores the terminal, and releases what newBirth opened, and the lock.
 func (b *birth) close() {
+	b.terminal.restore()
 	if b.entry != nil {
 		b.entry.Close()
 	}

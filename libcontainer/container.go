@@ -26,6 +26,8 @@ type container struct {
 	id      string
 	entry   string // name of the directory: the id, but see runPoststop
 	dir     int
+
+	foreground *foreground // what can interrupt the command; nil: nothing but its end
 }
 
 // defaultTimeout bounds each wait that neither the spec nor the caller bounds.

@@ -57,10 +57,16 @@ func (r *Runtime) create(id string, o *CreateOptions, gate gateKind, detached bo
 	if err != nil {
 		return nil, err
 	}
-	if err := b.reserve(); err != nil {
+	// From here on who asks us to end means: and leave nothing behind.
+	interruptible, err := newForeground(false)
+	if err == nil {
+		err = b.reserve()
+	}
+	if err != nil {
 		b.close()
 		return nil, err
 	}
+	b.container.foreground = interruptible
 	if err := b.deliver(); err != nil {
 		b.undo()
 		b.close()
@@ -154,14 +160,14 @@ func (b *birth) getReady() (err error) {
 		return err
 	}
 	if !b.detached {
-		b.foreground, err = newForeground(true)
+		err = b.foreground.catchAll()
 	}
 	return err
 }
 
 // answer serves the stage's next report.
 func (b *birth) answer() error {
-	event, err := b.stage.Next(b.runtime.timeout())
+	event, err := b.foreground.next(b.stage, b.runtime.timeout())
 	if err != nil {
 		return b.explain(err)
 	}
@@ -265,6 +271,8 @@ func (b *birth) undo() {
 // explain adds what can be observed to the failure of the stage.
 func (b *birth) explain(err error) error {
 	switch {
+	case errors.Is(err, errInterrupted):
+		return err
 	case err == io.EOF:
 		return b.died()
 	case errors.Is(err, nsenter.ErrTimeout):

@@ -29,9 +29,8 @@ type execution struct {
 	program *nsenter.Program
 	stage   *nsenter.Stage
 
-	ready      bool // the stage has nothing left to do but to become the program
-	departure  departure
-	foreground *foreground // nil if detached
+	ready     bool // the stage has nothing left to do but to become the program
+	departure departure
 }
 
 // Exec runs another process in container id. In the foreground it returns the

@@ -190,7 +190,9 @@ func (x *execution) stuck() error {
 // explain adds to the failure of the stage what can be observed.
 func (x *execution) explain(err error) error {
 	var e *diag.Error
-	if _, dead := x.alive(); errors.Is(dead, ErrNotRunning) {
+	pidfd, dead := x.alive()
+	closeFD(pidfd)
+	if errors.Is(dead, ErrNotRunning) {
 		return &diag.Error{Path: x.id, Err: ErrExecStopped, Code: "not-running"}
 	}
 	if errors.As(err, &e) && (e.Op == "clone3" || e.Field == cgroupField) {

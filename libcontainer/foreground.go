@@ -2,6 +2,7 @@ package libcontainer
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -43,6 +44,14 @@ func newForeground(all bool) (*foreground, error) {
 	return &foreground{signals: signals}, nil
 }
 
+// catchAll catches the other signals, too.
+func (f *foreground) catchAll() error {
+	_, err := newForeground(true) // of the same pipe
+	return err
+}
+
+var errInterrupted = errors.New("interrupted by")
+
 // ending are the signals that ask a command to end.
 var ending = [...]unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM}
 
@@ -68,7 +77,7 @@ func (f *foreground) interrupted() error {
 	f.collect()
 	for _, sig := range f.pending {
 		if slices.Contains(ending[:], sig) {
-			return &diag.Error{Err: errors.New("interrupted by " + unix.SignalName(sig)), Code: "interrupted"}
+			return &diag.Error{Err: fmt.Errorf("%w %s", errInterrupted, unix.SignalName(sig)), Code: "interrupted"}
 		}
 	}
 	return nil
@@ -111,6 +120,9 @@ func (f *foreground) pass(s *nsenter.Stage, sig unix.Signal) {
 	case sig == unix.SIGWINCH && f.terminal != nil:
 		f.terminal.resize()
 	default:
+		if sig == unix.SIGCONT {
+			f.terminal.resume()
+		}
 		_ = unix.PidfdSendSignal(s.PidFD, sig, nil, 0) // it may have ended just now
 	}
 }

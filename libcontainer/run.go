@@ -23,7 +23,6 @@ func (r *Runtime) Run(id string, o RunOptions) (code int, err error) {
 		return 0, err
 	}
 	defer b.close()
-	defer b.terminal.restore()
 	if o.Detach {
 		return 0, b.run()
 	}
@@ -67,7 +66,7 @@ func (b *birth) run() error {
 func (b *birth) become() error {
 	d := departure{container: b.container, profile: b.linux().Seccomp, pid: b.stage.Pid, status: Created, notifies: b.Notifies}
 	for {
-		event, err := b.stage.Next(b.runtime.timeout())
+		event, err := b.foreground.next(b.stage, b.runtime.timeout())
 		if err != nil && err != io.EOF {
 			return b.explain(err)
 		}

@@ -3,6 +3,7 @@ package libcontainer
 import (
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -35,6 +36,8 @@ func writePidFile(path string, pid int) error {
 	return nil
 }
 
+const sendTimeout = 10 * time.Second
+
 // sendFile sends fd, under a name, to whoever listens on the unix socket.
 func sendFile(path, name string, fd int) error {
 	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -42,6 +45,11 @@ func sendFile(path, name string, fd int) error {
 		return &diag.Error{Op: "socket", Err: err}
 	}
 	defer unix.Close(socket)
+	// Whoever listens may not accept, and have a full queue.
+	patience := unix.NsecToTimeval(int64(sendTimeout))
+	if err := unix.SetsockoptTimeval(socket, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &patience); err != nil {
+		return &diag.Error{Op: "setsockopt", Err: err}
+	}
 	if err := unix.Connect(socket, &unix.SockaddrUnix{Name: path}); err != nil {
 		return &diag.Error{Op: "connect", Path: path, Err: err}
 	}

@@ -104,3 +104,12 @@ func owner(t testing.TB, path string) string {
 	st := info.Sys().(*syscall.Stat_t)
 	return fmt.Sprintf("%d:%d", st.Uid, st.Gid)
 }
+
+// full is the number of repetitions, or bytes, of a test that would take long: the second
+// when TEST_FULL is set.
+func full(short, long int) int {
+	if os.Getenv("TEST_FULL") != "" {
+		return long
+	}
+	return short
+}

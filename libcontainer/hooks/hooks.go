@@ -29,6 +29,11 @@ type Kind struct {
 	Start   Starter       // Runtime, or one that joins the container's namespaces
 	Timeout time.Duration // for a hook that sets none
 	Append  [2]string     // files that get all that hooks write to stdout and stderr; "" for none
+
+	// Interrupted, if set, is asked when there is something to read from the
+	// descriptor Interrupt. Its error ends the hook.
+	Interrupt   int
+	Interrupted func() error
 }
 
 // Run runs the hooks in order, with state on stdin, and stops at the first
@@ -62,7 +67,7 @@ func (k Kind) run(i int, state []byte) error {
 	began := time.Now()
 	p, err := start(h, k.Start, k.Append)
 	if err == nil {
-		err = p.converse(state, began.Add(timeout))
+		err = p.converse(state, began.Add(timeout), &k)
 	}
 	if err == nil {
 		return nil
@@ -141,19 +146,23 @@ func (p *running) openCopies(paths [2]string) (err error) {
 // converse feeds state to the hook and drains what it prints until it ends.
 // A hook that does not read its input, or leaves a child behind that keeps the
 // pipes open, holds nothing up.
-func (p *running) converse(state []byte, deadline time.Time) error {
+func (p *running) converse(state []byte, deadline time.Time, k *Kind) error {
 	defer p.close()
+	interrupt := -1
+	if k.Interrupted != nil {
+		interrupt = k.Interrupt
+	}
 	for {
 		fds := []unix.PollFd{
 			{Fd: int32(p.pidfd), Events: unix.POLLIN},
 			{Fd: int32(p.output[0]), Events: unix.POLLIN},
 			{Fd: int32(p.output[1]), Events: unix.POLLIN},
 			{Fd: int32(p.stdin), Events: unix.POLLOUT},
+			{Fd: int32(interrupt), Events: unix.POLLIN},
 		}
 		left := time.Until(deadline)
 		if left <= 0 {
-			_ = unix.PidfdSendSignal(p.pidfd, unix.SIGKILL, nil, 0) // it may have ended just now
-			_, _ = p.wait()
+			p.kill()
 			return ErrTimeout
 		}
 		if _, err := unix.Poll(fds, int(left.Milliseconds())+1); err != nil && err != unix.EINTR {
@@ -167,7 +176,18 @@ func (p *running) converse(state []byte, deadline time.Time) error {
 		if fds[0].Revents != 0 {
 			return p.finish()
 		}
+		if fds[4].Revents != 0 {
+			if err := k.Interrupted(); err != nil {
+				p.kill()
+				return err
+			}
+		}
 	}
+}
+
+func (p *running) kill() {
+	_ = unix.PidfdSendSignal(p.pidfd, unix.SIGKILL, nil, 0) // it may have ended just now
+	_, _ = p.wait()
 }
 
 // feed writes some of state, closes stdin after the last byte, and returns

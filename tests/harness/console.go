@@ -100,6 +100,22 @@ func (c *Console) WaitFor(text string) string {
 	return c.seen.String()
 }
 
+// WaitCount is WaitFor for a text that has to appear n times.
+func (c *Console) WaitCount(text string, n int) {
+	c.env.T.Helper()
+	for strings.Count(c.seen.String(), text) < n {
+		if !c.read() {
+			c.env.T.Fatalf("the terminal ended without %d times %q: %q", n, text, c.seen.String())
+		}
+	}
+}
+
+// Master is the master side, to be read from and written to directly.
+func (c *Console) Master() *os.File { return c.f }
+
+// Close closes the master side: the terminal hangs up.
+func (c *Console) Close() { c.f.Close() }
+
 // ReadAll reads until all users of the terminal are gone.
 func (c *Console) ReadAll() string {
 	c.env.T.Helper()

@@ -50,8 +50,8 @@ func NewRootfs(t testing.TB, dir string) {
 const applets = `[ awk basename cat chmod chown cp cut date dd df dirname dmesg
 echo env expr false find grep head hostname id ifconfig ip kill less ln ls mkdir
 mkfifo mknod mount mv nproc od ps pwd readlink realpath rm rmdir sed seq setsid
-sh sleep sort stat stty sync sysctl tail tee test time timeout top touch tr true
-tty umount uname uniq unshare usleep wc which whoami xargs`
+sh sha256sum sleep sort stat stty sync sysctl tail tee test time timeout top touch tr true
+tty umount uname uniq unshare usleep wc which whoami xargs yes`
 
 func copyBusybox(dir string) (string, error) {
 	for _, source := range busyboxPaths {
