@@ -2,7 +2,6 @@ package libcontainer
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -40,49 +39,16 @@ func (r *Runtime) timeout() time.Duration {
 	return defaultTimeout
 }
 
-// openRoot opens the state root. Only its owner may be able to write there: a
-// state that others can forge would have us signal and delete for them.
-func (r *Runtime) openRoot() (int, error) {
-	fd, err := unix.Open(r.Root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, &diag.Error{Op: "open", Path: r.Root, Err: err}
+// rootError words what is wrong with the state root.
+func rootError(op, path string, err error) error {
+	e := &diag.Error{Op: op, Path: path, Err: err}
+	switch {
+	case errors.Is(err, unix.EPERM):
+		e.Code = "root-unsafe"
+	case op == "mkdir":
+		e.Hint = hintRoot(err)
 	}
-	var st unix.Stat_t
-	if err = unix.Fstat(fd, &st); err == nil {
-		err = checkOwner(&st)
-	}
-	if err != nil {
-		unix.Close(fd)
-		return -1, &diag.Error{Op: "use state root", Path: r.Root, Err: err, Code: "root-unsafe"}
-	}
-	return fd, nil
-}
-
-func checkOwner(st *unix.Stat_t) error {
-	if uid := os.Geteuid(); int(st.Uid) != uid && st.Uid != 0 {
-		return fmt.Errorf("belongs to uid %d, not to %d: %w", st.Uid, uid, unix.EPERM)
-	}
-	if st.Mode&0o022 != 0 {
-		return fmt.Errorf("is writable by others (mode %#o): %w", st.Mode&0o7777, unix.EPERM)
-	}
-	return nil
-}
-
-// makeRoot makes the state root if it is not there, and opens it.
-func (r *Runtime) makeRoot() (int, error) {
-	root, err := r.openRoot()
-	if !errors.Is(err, unix.ENOENT) {
-		return root, err
-	}
-	if err := os.MkdirAll(r.Root, 0o700); err != nil {
-		return -1, &diag.Error{Op: "mkdir", Path: r.Root, Err: errors.Unwrap(err), Hint: hintRoot(err)}
-	}
-	// The sticky bit keeps those away who clean up what has not been used for
-	// hours: XDG_RUNTIME_DIR says so, and systemd-tmpfiles(8) obeys.
-	if err := unix.Chmod(r.Root, 0o700|unix.S_ISVTX); err != nil {
-		return -1, &diag.Error{Op: "chmod", Path: r.Root, Err: err}
-	}
-	return r.openRoot()
+	return e
 }
 
 // hintRoot tells an ordinary user why the state root is root's.

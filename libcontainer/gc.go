@@ -34,7 +34,7 @@ func (r *Runtime) Collect(dryRun bool, report func(Garbage)) error {
 		return err
 	}
 	defer unix.Close(root)
-	names, err := readNames(r.Root)
+	names, err := readNames(root, r.Root)
 	if err != nil {
 		return err
 	}
@@ -52,11 +52,12 @@ func (r *Runtime) Collect(dryRun bool, report func(Garbage)) error {
 	return first
 }
 
-func readNames(dir string) ([]string, error) {
-	f, err := os.Open(dir)
+func readNames(dir int, path string) ([]string, error) {
+	fd, err := unix.Openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, &diag.Error{Op: "open", Path: dir, Err: errors.Unwrap(err)}
+		return nil, &diag.Error{Op: "open", Path: path, Err: err}
 	}
+	f := os.NewFile(uintptr(fd), path)
 	defer f.Close()
 	names, err := f.Readdirnames(-1)
 	slices.Sort(names)

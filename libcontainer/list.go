@@ -21,7 +21,7 @@ func (r *Runtime) List() (list []State, problems []error, err error) {
 		return nil, nil, err
 	}
 	defer unix.Close(root)
-	names, err := r.ids()
+	names, err := r.ids(root)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -39,8 +39,8 @@ func (r *Runtime) List() (list []State, problems []error, err error) {
 	return list, problems, nil
 }
 
-func (r *Runtime) ids() ([]string, error) {
-	names, err := readNames(r.Root)
+func (r *Runtime) ids(root int) ([]string, error) {
+	names, err := readNames(root, r.Root)
 	names = slices.DeleteFunc(names, func(id string) bool { return checkID(id) != nil })
 	return names, err
 }
