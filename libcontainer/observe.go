@@ -19,8 +19,8 @@ import (
 
 // Small observations about processes and files, mostly to word failures.
 
-// isStage reports whether pid still is the stage and not yet the program: its
-// image is nowhere in a container, so nobody can pose as it.
+// isStage reports whether pid may still be the stage. A program that has been
+// given the name of its image looks the same.
 func isStage(pid int) bool {
 	exe, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
 	return err == nil && nsenter.IsImage(exe)

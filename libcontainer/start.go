@@ -65,14 +65,17 @@ func (c *container) openGate() error {
 		return err
 	}
 	defer unix.Close(gate)
+	// From here on the stage goes its way, with us or without. The name goes
+	// first: a program in the container can look like the stage, see isStage,
+	// and would seem to wait for start if we were killed before.
+	if err := unix.Unlinkat(c.dir, gateFile, 0); err != nil && err != unix.ENOENT {
+		return &diag.Error{Op: "remove", Path: c.path(gateFile), Err: err}
+	}
 	if err := c.become(gate); err != nil {
 		if !errors.Is(err, nsenter.ErrTimeout) { // it may still get there
 			c.putDown()
 		}
 		return err
-	}
-	if err := unix.Unlinkat(c.dir, gateFile, 0); err != nil && err != unix.ENOENT {
-		return &diag.Error{Op: "remove", Path: c.path(gateFile), Err: err}
 	}
 	return nil
 }
@@ -127,7 +130,12 @@ func (c *container) listenGate() (int, error) {
 	if err != nil {
 		return -1, &diag.Error{Op: "socket", Err: err}
 	}
-	if err = unix.Bind(fd, c.gateAddress()); err == nil {
+	// The socket's mode becomes that of its file, less the umask: who could
+	// connect would start the container behind its engine's back.
+	if err = unix.Fchmod(fd, 0o600); err == nil {
+		err = unix.Bind(fd, c.gateAddress())
+	}
+	if err == nil {
 		err = unix.Listen(fd, 1)
 	}
 	if err != nil {
@@ -142,7 +150,16 @@ func (c *container) connectGate() (int, error) {
 	if err != nil {
 		return -1, &diag.Error{Op: "socket", Err: err}
 	}
-	if err := unix.Connect(fd, c.gateAddress()); err != nil {
+	// Connecting waits, too, if whoever listens does not accept, socket(7).
+	limit := unix.NsecToTimeval(c.runtime.timeout().Nanoseconds())
+	err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit)
+	if err == nil {
+		err = unix.Connect(fd, c.gateAddress())
+	}
+	if err == unix.EAGAIN {
+		err = errors.New("the stage did not answer in " + c.runtime.timeout().String())
+	}
+	if err != nil {
 		unix.Close(fd)
 		return -1, &diag.Error{Op: "connect", Path: c.path(gateFile), Err: err}
 	}
