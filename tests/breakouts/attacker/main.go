@@ -5,11 +5,16 @@ package main
 import (
 	"fmt"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 func main() {
 	modes := map[string]func(args []string) error{
-		"pry": pry,
+		"pry":   pry,
+		"stop":  onEach(func(pid int) { _ = unix.Kill(pid, unix.SIGSTOP) }),
+		"kill":  onEach(func(pid int) { _ = unix.Kill(pid, unix.SIGKILL) }),
+		"limit": onEach(limit),
 	}
 	run := modes[os.Args[1]]
 	if run == nil {
