@@ -1,17 +1,21 @@
 package libcontainer
 
 import (
+	"errors"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"ociruntime/cgroups"
 	"ociruntime/cgroups/systemd"
 	"ociruntime/internal/diag"
+	"ociruntime/libcontainer/intelrdt"
 	"ociruntime/spec"
 )
 
 // Update changes the limits of a container that has not stopped: either all of
-// them, or none. What resources does not mention, or mentions as zero, stays.
-func (r *Runtime) Update(id string, resources *specs.LinuxResources) error {
+// them, or none. What resources and rdt do not mention, or mention as zero,
+// stays. rdt may be nil.
+func (r *Runtime) Update(id string, resources *specs.LinuxResources, rdt *specs.LinuxIntelRdt) error {
 	if err := spec.ValidateResources("", resources); err != nil {
 		return err
 	}
@@ -27,10 +31,24 @@ func (r *Runtime) Update(id string, resources *specs.LinuxResources) error {
 	if status == Stopped || status == Creating {
 		return &diag.Error{Path: id, Err: ErrNotRunning, Hint: "it is " + string(status), Code: "not-running"}
 	}
+	undo, err := c.updateIntelRdt(rdt)
+	if err != nil {
+		return err
+	}
+	if err := c.updateCgroup(resources); err != nil {
+		undo()
+		return err
+	}
+	return nil
+}
+
+// updateCgroup changes the limits of the cgroup, and of its unit if systemd
+// owns it: else the next daemon-reload would bring the old ones back.
+func (c *container) updateCgroup(resources *specs.LinuxResources) error {
 	group := cgroups.Load(c.Cgroup)
 	defer group.Close()
 	if group.Mode() == cgroups.None {
-		return &diag.Error{Path: id, Err: cgroups.ErrNoCgroup, Code: "no-cgroup"}
+		return &diag.Error{Path: c.id, Err: cgroups.ErrNoCgroup, Code: "no-cgroup"}
 	}
 	unit, ok := systemd.Of(c.Cgroup)
 	if !ok {
@@ -40,5 +58,20 @@ func (r *Runtime) Update(id string, resources *specs.LinuxResources) error {
 	if err != nil {
 		return err
 	}
-	return group.SetAnd(resources, func() error { return unit.Set(properties, r.timeout()) })
+	return group.SetAnd(resources, func() error { return unit.Set(properties, c.runtime.timeout()) })
+}
+
+// updateIntelRdt changes the schemata of the container's group.
+func (c *container) updateIntelRdt(rdt *specs.LinuxIntelRdt) (undo func(), err error) {
+	if rdt == nil {
+		return func() {}, nil
+	}
+	if c.IntelRdt == nil {
+		return nil, &diag.Error{Field: "linux.intelRdt", Err: errors.New("the container was created without it")}
+	}
+	root, err := intelrdt.Root()
+	if err != nil {
+		return nil, err
+	}
+	return c.IntelRdt.Update(root, rdt)
 }

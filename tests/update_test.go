@@ -80,6 +80,7 @@ func TestUpdateRefuses(t *testing.T) {
 	for flag, value := range map[string]string{"cpu-share": "many", "memory": "1q", "blkio-weight": "70000", "cpu-quota": "1.5", "memory-swap": "M"} {
 		env.Call("update", "--"+flag, value, c.ID).WantError(t, 1, "invalid value for "+flag, value)
 	}
+	env.Call("update", "--l3-cache-schema", "L3:0=f", c.ID).WantError(t, 1, "linux.intelRdt", "created without it")
 	update := env.Command("update", "-r", "-", c.ID)
 	update.Stdin = stdin(t, env, `{"pids":{"limit":"5"}}`)
 	update.Run().WantError(t, 1, "pids.limit")

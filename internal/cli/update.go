@@ -45,7 +45,7 @@ var updateVerb = command{
 		if err != nil {
 			return err
 		}
-		return r.Update(c.args[0], resources)
+		return r.Update(c.args[0], resources, c.intelRdt())
 	},
 }
 
@@ -75,11 +75,6 @@ func (c *call) resources() (*specs.LinuxResources, error) {
 		BlockIO: &specs.LinuxBlockIO{Weight: unsigned[uint16](&n, "blkio-weight")},
 		Pids:    &specs.LinuxPids{Limit: n.signed("pids-limit")},
 	}
-	for _, name := range []string{"l3-cache-schema", "mem-bw-schema"} {
-		if c.flags.text(name) != "" && n.err == nil {
-			n.err = &diag.Error{Field: "--" + name, Err: errRdt}
-		}
-	}
 	return r, n.err
 }
 
@@ -94,8 +89,14 @@ func readResources(file string) (*specs.LinuxResources, error) {
 	return spec.DecodeResources(raw)
 }
 
-//lint:ignore ST1005 it begins with a name
-var errRdt = errors.New("Intel RDT is not supported")
+// intelRdt are the schemata, nil without any.
+func (c *call) intelRdt() *specs.LinuxIntelRdt {
+	rdt := &specs.LinuxIntelRdt{L3CacheSchema: c.flags.text("l3-cache-schema"), MemBwSchema: c.flags.text("mem-bw-schema")}
+	if rdt.L3CacheSchema == "" && rdt.MemBwSchema == "" {
+		return nil
+	}
+	return rdt
+}
 
 // numbers reads flags into numbers, and keeps the first error.
 type numbers struct {

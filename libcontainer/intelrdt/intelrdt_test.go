@@ -1,6 +1,7 @@
 package intelrdt
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -173,5 +174,30 @@ func TestFind(t *testing.T) {
 		"31 23 0:27 / /mnt/resctrl rw shared:9 master:2 - resctrl resctrl rw\n"
 	if got := find(info); got != "/mnt/resctrl" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestUpdate: what is named changes; what the kernel refuses changes nothing.
+func TestUpdate(t *testing.T) {
+	root := t.TempDir()
+	if err := os.Mkdir(root+"/x", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	put(t, root+"/x/schemata", "    L3:0=ff\n")
+	g := Group{Dir: root + "/x"}
+	undo, err := g.Update(root, &specs.LinuxIntelRdt{L3CacheSchema: "L3:0=0f", MemBwSchema: "MB:0=50"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, root+"/x/schemata", "L3:0=0f\nMB:0=50\n") // the kernel's file takes lines one by one
+	undo()
+	want(t, root+"/x/schemata", "L3:0=ff\nMB:0=50\n") // over the first line, as this is no file of the kernel's
+	for _, dir := range []string{"", root} {
+		if _, err := (Group{Dir: dir}).Update(root, &specs.LinuxIntelRdt{MemBwSchema: "MB:0=50"}); err == nil {
+			t.Errorf("the default group was changed: %q", dir)
+		}
+	}
+	if _, err := (Group{Dir: root + "/gone"}).Update(root, &specs.LinuxIntelRdt{MemBwSchema: "MB:0=50"}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a group that is gone: %v", err)
 	}
 }
