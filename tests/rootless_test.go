@@ -18,24 +18,27 @@ import (
 
 // user is an ordinary one, without a name, a group or a right of his own.
 type user struct {
-	env *harness.Env
-	uid int
-	dir string   // his; also XDG_RUNTIME_DIR
-	as  []string // put in front of his calls
+	env    *harness.Env
+	uid    int
+	dir    string   // his; also XDG_RUNTIME_DIR
+	binary string   // a copy of the runtime that he can reach: the clone may be in /root
+	as     []string // put in front of his calls
 }
 
 func newUser(t *testing.T, env *harness.Env) *user {
 	t.Helper()
 	require.Userns(t)
-	u := &user{env: env, uid: 61234, dir: env.File("user")}
+	u := &user{env: env, uid: 61234, dir: env.File("user"), binary: env.File("runtime")}
 	check(t, os.Mkdir(u.dir, 0o700))
 	check(t, os.Chown(u.dir, u.uid, u.uid))
+	script(t, u.binary, read(t, harness.Binary(t)))
 	return u
 }
 
 // bare is a call of the runtime by the user, and nothing in its environment.
 func (u *user) bare(args ...string) *harness.Command {
 	c := u.env.BareCommand(args...)
+	c.Binary = u.binary
 	c.Env = []string{"PATH=" + os.Getenv("PATH")}
 	c.Dir = u.dir
 	id := uint32(u.uid)
