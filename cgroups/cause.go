@@ -12,12 +12,15 @@ type Cause struct {
 	// above it. Empty with OOMKills above zero: the host itself was short.
 	OOMAt string `json:"oomAt,omitempty"`
 	// Limit and Peak are bytes of OOMAt; Peak is zero where the kernel keeps none.
-	Limit uint64 `json:"limit,omitempty"`
-	Peak  uint64 `json:"peak,omitempty"`
+	Limit uint64 `json:"memoryLimit,omitempty"`
+	Peak  uint64 `json:"memoryPeak,omitempty"`
 	// ForksRefused counts how often pids.limit, or one above, refused a new
 	// task; PidsLimit is the container's own limit, 0 for none.
 	ForksRefused uint64 `json:"forksRefused,omitempty"`
 	PidsLimit    uint64 `json:"pidsLimit,omitempty"`
+	// Shared: the cgroup is older than the container, so what is counted may have
+	// happened to others.
+	Shared bool `json:"shared,omitempty"`
 }
 
 // String words the cause in one line for a user: "oom: limit 64 MiB of
@@ -40,6 +43,9 @@ func (c Cause) String() string {
 			text = "pids: limit " + utoa(c.PidsLimit) + " refused a new task"
 		}
 		parts = append(parts, text+plural(c.ForksRefused, " once", " times"))
+	}
+	if c.Shared && len(parts) > 0 {
+		parts = append(parts, "the cgroup is older than the container, and has counted all the time")
 	}
 	return strings.Join(parts, "; ")
 }

@@ -21,7 +21,19 @@ func (g *Group) Cause() Cause {
 			c.PidsLimit = t.pidsStats().Limit
 		}
 	}
+	c.Shared = c != (Cause{}) && g.older("memory", "pids")
 	return c
+}
+
+// older reports whether one of the cgroups with these controllers was there
+// before the container. Those of a systemd unit are as old as that.
+func (g *Group) older(controllers ...string) bool {
+	for _, name := range controllers {
+		if t := g.home(name); t != nil && t.Made == 0 && g.scope == "" {
+			return true
+		}
+	}
+	return false
 }
 
 // oomV2: memory.events counts kills in the cgroup and below it, cgroup-v2.rst.

@@ -151,11 +151,12 @@ func FuzzPrevious(f *testing.F) {
 func TestCauseText(t *testing.T) {
 	for want, cause := range map[string]Cause{
 		"": {},
-		"oom: limit 64 MiB of /sys/fs/cgroup/x, peak 63.9 MiB, 1 process killed":  {OOMKills: 1, OOMAt: "/sys/fs/cgroup/x", Limit: 64 << 20, Peak: 64<<20 - 1},
-		"oom: limit 1.5 GiB of /x, 3 processes killed":                            {OOMKills: 3, OOMAt: "/x", Limit: 3 << 29},
-		"oom: the host had no memory left; no limit of the container was reached": {OOMKills: 1},
-		"pids: limit 5 refused a new task once":                                   {ForksRefused: 1, PidsLimit: 5},
-		"pids: a limit above the container refused a new task 2 times":            {ForksRefused: 2},
+		"oom: limit 64 MiB of /sys/fs/cgroup/x, peak 63.9 MiB, 1 process killed":                                      {OOMKills: 1, OOMAt: "/sys/fs/cgroup/x", Limit: 64 << 20, Peak: 64<<20 - 1},
+		"oom: limit 1.5 GiB of /x, 3 processes killed":                                                                {OOMKills: 3, OOMAt: "/x", Limit: 3 << 29},
+		"oom: the host had no memory left; no limit of the container was reached":                                     {OOMKills: 1},
+		"pids: limit 5 refused a new task once":                                                                       {ForksRefused: 1, PidsLimit: 5},
+		"pids: a limit above the container refused a new task 2 times":                                                {ForksRefused: 2},
+		"pids: limit 5 refused a new task once; the cgroup is older than the container, and has counted all the time": {ForksRefused: 1, PidsLimit: 5, Shared: true},
 	} {
 		if got := cause.String(); got != want {
 			t.Errorf("got  %q\nwant %q", got, want)

@@ -81,6 +81,7 @@ func (c *container) destroy() error {
 	if err := c.end(group); err != nil {
 		return err
 	}
+	c.keepCause(group)
 	if err := c.stopScope(); err != nil {
 		return err
 	}

@@ -47,6 +47,8 @@ type record struct {
 
 	Notifies bool `json:"notifies,omitempty"` // the seccomp filter has a listener, which start has to pass on
 
+	ExitCause *ExitCause `json:"exitCause,omitempty"` // for the state that poststop hooks get: the cgroup is gone by then
+
 	Namespaces uint64 `json:"namespaces"` // CLONE_NEW* of those that differ, or may, from the runtime's
 
 	// What an exec has to know of config.json, which it so need not read.

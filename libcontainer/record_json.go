@@ -79,6 +79,39 @@ func decodeIntelrdtGroup(d *json.Decoder, v *intelrdt.Group) {
 	}
 }
 
+func decodeExitCause(d *json.Decoder, v *ExitCause) {
+	for d.Object("message oomKills oomAt memoryLimit memoryPeak forksRefused pidsLimit shared", 1<<0); d.More(); {
+		switch d.Name() {
+		case "message":
+			d.Once(0)
+			v.Message = d.String()
+		case "oomKills":
+			d.Once(1)
+			v.OOMKills = d.Uint(64)
+		case "oomAt":
+			d.Once(2)
+			v.OOMAt = d.String()
+		case "memoryLimit":
+			d.Once(3)
+			v.Limit = d.Uint(64)
+		case "memoryPeak":
+			d.Once(4)
+			v.Peak = d.Uint(64)
+		case "forksRefused":
+			d.Once(5)
+			v.ForksRefused = d.Uint(64)
+		case "pidsLimit":
+			d.Once(6)
+			v.PidsLimit = d.Uint(64)
+		case "shared":
+			d.Once(7)
+			v.Shared = d.Bool()
+		default:
+			d.Unknown()
+		}
+	}
+}
+
 func decodeSpecsLinuxIDMapping(d *json.Decoder, v *specs.LinuxIDMapping) {
 	for d.Object("containerID hostID size", 1<<0|1<<1|1<<2); d.More(); {
 		switch d.Name() {
@@ -113,7 +146,7 @@ func decodeSpecsLinuxPersonality(d *json.Decoder, v *specs.LinuxPersonality) {
 }
 
 func decodeRecord(d *json.Decoder, v *record) {
-	for d.Object("version id bundle rootfs created annotations pid start bootId inode cgroup intelRdt hooks pidNamespace keyring notifies namespaces filter uidMappings gidMappings personality oomScoreAdj", 1<<0|1<<1|1<<2|1<<3|1<<4|1<<6|1<<7|1<<8|1<<9|1<<10|1<<13|1<<16); d.More(); {
+	for d.Object("version id bundle rootfs created annotations pid start bootId inode cgroup intelRdt hooks pidNamespace keyring notifies exitCause namespaces filter uidMappings gidMappings personality oomScoreAdj", 1<<0|1<<1|1<<2|1<<3|1<<4|1<<6|1<<7|1<<8|1<<9|1<<10|1<<13|1<<17); d.More(); {
 		switch d.Name() {
 		case "version":
 			d.Once(0)
@@ -166,14 +199,20 @@ func decodeRecord(d *json.Decoder, v *record) {
 		case "notifies":
 			d.Once(15)
 			v.Notifies = d.Bool()
-		case "namespaces":
+		case "exitCause":
 			d.Once(16)
+			if !d.Null() {
+				v.ExitCause = new(ExitCause)
+				decodeExitCause(d, v.ExitCause)
+			}
+		case "namespaces":
+			d.Once(17)
 			v.Namespaces = d.Uint(64)
 		case "filter":
-			d.Once(17)
+			d.Once(18)
 			v.Filter = d.String()
 		case "uidMappings":
-			d.Once(18)
+			d.Once(19)
 			if !d.Null() {
 				v.UIDMappings = []specs.LinuxIDMapping{}
 				for d.Array(); d.More(); {
@@ -182,7 +221,7 @@ func decodeRecord(d *json.Decoder, v *record) {
 				}
 			}
 		case "gidMappings":
-			d.Once(19)
+			d.Once(20)
 			if !d.Null() {
 				v.GIDMappings = []specs.LinuxIDMapping{}
 				for d.Array(); d.More(); {
@@ -191,13 +230,13 @@ func decodeRecord(d *json.Decoder, v *record) {
 				}
 			}
 		case "personality":
-			d.Once(20)
+			d.Once(21)
 			if !d.Null() {
 				v.Personality = new(specs.LinuxPersonality)
 				decodeSpecsLinuxPersonality(d, v.Personality)
 			}
 		case "oomScoreAdj":
-			d.Once(21)
+			d.Once(22)
 			if !d.Null() {
 				x := int(d.Int(json.IntBits))
 				v.OOMScoreAdj = &x
@@ -268,6 +307,41 @@ func appendIntelrdtGroup(dst []byte, v *intelrdt.Group) []byte {
 	return append(dst, '}')
 }
 
+func appendExitCause(dst []byte, v *ExitCause) []byte {
+	dst = append(dst, '{')
+	dst = json.AppendName(dst, "message")
+	dst = json.AppendString(dst, v.Message)
+	if v.OOMKills != 0 {
+		dst = json.AppendName(dst, "oomKills")
+		dst = json.AppendUint(dst, v.OOMKills)
+	}
+	if v.OOMAt != "" {
+		dst = json.AppendName(dst, "oomAt")
+		dst = json.AppendString(dst, v.OOMAt)
+	}
+	if v.Limit != 0 {
+		dst = json.AppendName(dst, "memoryLimit")
+		dst = json.AppendUint(dst, v.Limit)
+	}
+	if v.Peak != 0 {
+		dst = json.AppendName(dst, "memoryPeak")
+		dst = json.AppendUint(dst, v.Peak)
+	}
+	if v.ForksRefused != 0 {
+		dst = json.AppendName(dst, "forksRefused")
+		dst = json.AppendUint(dst, v.ForksRefused)
+	}
+	if v.PidsLimit != 0 {
+		dst = json.AppendName(dst, "pidsLimit")
+		dst = json.AppendUint(dst, v.PidsLimit)
+	}
+	if v.Shared {
+		dst = json.AppendName(dst, "shared")
+		dst = json.AppendBool(dst, v.Shared)
+	}
+	return append(dst, '}')
+}
+
 func appendSpecsLinuxIDMapping(dst []byte, v *specs.LinuxIDMapping) []byte {
 	dst = append(dst, '{')
 	dst = json.AppendName(dst, "containerID")
@@ -334,6 +408,10 @@ func appendRecord(dst []byte, v *record) []byte {
 		dst = json.AppendName(dst, "notifies")
 		dst = json.AppendBool(dst, v.Notifies)
 	}
+	if v.ExitCause != nil {
+		dst = json.AppendName(dst, "exitCause")
+		dst = appendExitCause(dst, v.ExitCause)
+	}
 	dst = json.AppendName(dst, "namespaces")
 	dst = json.AppendUint(dst, v.Namespaces)
 	if v.Filter != "" {
@@ -391,5 +469,9 @@ func appendState(dst []byte, v *State) []byte {
 	}
 	dst = json.AppendName(dst, "owner")
 	dst = json.AppendString(dst, v.Owner)
+	if v.ExitCause != nil {
+		dst = json.AppendName(dst, "exitCause")
+		dst = appendExitCause(dst, v.ExitCause)
+	}
 	return append(dst, '}')
 }

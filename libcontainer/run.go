@@ -35,6 +35,7 @@ func (r *Runtime) Run(id string, o RunOptions) (code int, err error) {
 	}
 	code = b.foreground.supervise(b.stage, b.terminal)
 	b.terminal.restore()
+	b.tellCause(code)
 	if o.Keep {
 		return code, nil
 	}

@@ -101,6 +101,7 @@ type State struct {
 	Created     time.Time         `json:"created"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Owner       string            `json:"owner"`
+	ExitCause   *ExitCause        `json:"exitCause,omitempty"` // of a stopped container; nil in a List
 }
 
 // Status is the spec's status of a container, and paused.

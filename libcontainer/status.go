@@ -58,7 +58,11 @@ func (r *Runtime) State(id string) (*State, error) {
 		return nil, err
 	}
 	defer c.close()
-	return c.state()
+	s, err := c.state()
+	if err == nil && s.Status == Stopped {
+		s.ExitCause = c.exitCause()
+	}
+	return s, err
 }
 
 func (c *container) state() (*State, error) {
@@ -82,6 +86,8 @@ func (c *container) stateAs(status Status, pid int) *State {
 	}
 	if status != Stopped {
 		s.Pid = pid
+	} else {
+		s.ExitCause = c.record.ExitCause
 	}
 	s.Created, _ = time.Parse(time.RFC3339Nano, c.Created) // zero before the record is complete
 	return s
