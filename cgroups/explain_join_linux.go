@@ -37,15 +37,37 @@ func (g *Group) ExplainJoin(err error) error {
 		} else {
 			e.Hint = "is it RLIMIT_NPROC of the container's user, or kernel.threads-max?"
 		}
+	case err == unix.ENOMEM:
+		if e.Hint = t.fullMemory(); e.Hint != "" {
+			e.Code = "memory-limit"
+		}
 	case denied(err):
 		e.Hint = t.whoMayMove()
 	}
 	return e
 }
 
+// stageBytes is more than the kernel charges for a process that has just been
+// cloned.
+const stageBytes = 256 << 10
+
+// fullMemory names the first cgroup from t upwards that has no memory left for a
+// process, with its limit; "" if all have.
+func (t *tree) fullMemory() string {
+	for p := t.Path; p != "/"; p = path.Dir(p) {
+		limit, ok := parseUint(t.at(p, "memory.max")) // not for "max"
+		current, _ := parseUint(t.at(p, "memory.current"))
+		if ok && limit < current+stageBytes {
+			return "memory.max of " + t.Mount + p + " is " + bytesText(limit) + ", and " + bytesText(current) + " are in use"
+		}
+	}
+	return ""
+}
+
 // whyInvalid: a cgroup below a threaded one is "domain invalid" until it is made
 // threaded too, and takes no processes, cgroup-v2.rst. The same comes of
-// processes that sit in a cgroup with children and controllers.
+// processes that sit in a cgroup with children and controllers. The text says
+// which cgroups are involved, and who sits in them.
 func (t *tree) whyInvalid() string {
 	text := "it is " + `"` + t.at(t.Path, "cgroup.type") + `"`
 	for p := path.Dir(t.Path); p != "/"; p = path.Dir(p) {
@@ -53,12 +75,42 @@ func (t *tree) whyInvalid() string {
 		if kind != "threaded" && kind != "domain threaded" && kind != "domain invalid" {
 			break
 		}
-		text += ", " + t.Mount + p + ` above it is "` + kind + `"`
-		if pids := parsePids(t.at(p, "cgroup.procs"), nil); len(pids) > 0 {
-			return text + " and holds " + describe(pids) + "; move them to a cgroup below"
+		text += ", " + t.Mount + p + ` above it is "` + kind + `"` + t.holds(p)
+		if kind == "domain threaded" { // the top of the threaded ones
+			text += t.threadedBelow(p)
+			break
 		}
 	}
-	return text
+	return text + "; make it threaded, too, or have it elsewhere"
+}
+
+// holds says whose threads are in the cgroup p. One that is threaded does not
+// list processes.
+func (t *tree) holds(p string) string {
+	for _, file := range []string{"cgroup.procs", "cgroup.threads"} {
+		if pids := parsePids(t.at(p, file), nil); len(pids) > 0 {
+			return " and holds " + describe(pids)
+		}
+	}
+	return ""
+}
+
+// threadedBelow names the first threaded cgroup below p that is not on the way
+// to the container's.
+func (t *tree) threadedBelow(p string) string {
+	dir, err := openDir(t.root, below(p))
+	if err != nil {
+		return ""
+	}
+	defer closeFD(dir)
+	names, _ := children(dir)
+	for _, name := range names {
+		child := path.Join(p, name)
+		if t.at(child, "cgroup.type") == "threaded" && !within(t.Path, child) {
+			return ", " + t.Mount + child + ` below that is "threaded"` + t.holds(child)
+		}
+	}
+	return ""
 }
 
 // whyNoCPU names the cpuset on the way up that is empty.

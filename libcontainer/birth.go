@@ -124,7 +124,21 @@ func (b *birth) start() error {
 	var err error
 	b.stage, err = b.program.Start(options)
 	b.entry.Close()
+	if err != nil && options.Cgroup >= 0 {
+		return b.explainClone(err)
+	}
 	return err
+}
+
+// explainClone adds what the cgroup, in which the stage was to be born, has to
+// do with the failure.
+func (b *birth) explainClone(err error) error {
+	for _, errno := range []unix.Errno{unix.EOPNOTSUPP, unix.EBUSY, unix.EAGAIN, unix.ENOMEM, unix.EACCES} {
+		if errors.Is(err, errno) {
+			return b.group.ExplainJoin(errno)
+		}
+	}
+	return err // of the namespaces
 }
 
 // delegate gives the cgroup to the process's user, where the config makes that
