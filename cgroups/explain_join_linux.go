@@ -35,9 +35,10 @@ func (g *Group) ExplainJoin(err error) error {
 		if e.Hint = t.fullPids(1); e.Hint != "" {
 			e.Code = "pids-limit"
 		} else {
-			e.Hint = "is it RLIMIT_NPROC of the container's user, or kernel.threads-max?"
+			e.Code, e.Hint = "process-limit", "RLIMIT_NPROC of the user, or kernel.threads-max, is reached"
 		}
 	case err == unix.ENOMEM:
+		e.Code = "no-memory"
 		if e.Hint = t.fullMemory(); e.Hint != "" {
 			e.Code = "memory-limit"
 		}

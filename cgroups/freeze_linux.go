@@ -91,7 +91,7 @@ func (t *tree) setFrozen(frozen bool, deadline time.Time) error {
 		return t.freezeV2(frozen, deadline)
 	}
 	if !t.Has("freezer") {
-		return &diag.Error{Op: "freeze", Path: t.Dir(), Err: ErrNoController, Hint: "no hierarchy has the freezer"}
+		return &diag.Error{Op: "freeze", Path: t.Dir(), Err: ErrNoController, Hint: "no hierarchy has the freezer", Code: "cgroup-controller-missing"}
 	}
 	return t.freezeV1(frozen, deadline)
 }

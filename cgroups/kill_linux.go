@@ -20,7 +20,7 @@ func (g *Group) Kill(timeout time.Duration) error {
 		return ErrNoCgroup
 	}
 	if t.Path == "/" {
-		return &diag.Error{Op: "kill cgroup", Path: t.Dir(), Err: errors.New("is the root of its hierarchy")}
+		return &diag.Error{Op: "kill cgroup", Path: t.Dir(), Err: errors.New("is the root of its hierarchy"), Code: "cgroup"}
 	}
 	killed := false
 	if u := g.unified(); u != nil && u.Path != "/" {
@@ -93,7 +93,7 @@ func (t *tree) killUntilStable(deadline time.Time) error {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return &diag.Error{Op: "kill cgroup", Path: t.Dir(), Err: &countError{ErrBusy, len(pids)}, Hint: describe(pids)}
+			return &diag.Error{Op: "kill cgroup", Path: t.Dir(), Err: &countError{ErrBusy, len(pids)}, Hint: describe(pids), Code: "cgroup-busy"}
 		}
 		time.Sleep(pause)
 	}

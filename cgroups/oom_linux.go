@@ -26,7 +26,7 @@ func (g *Group) WatchOOM() (*OOMWatch, error) {
 	if t := g.unified(); t != nil && t.now("memory.events") != "" {
 		return t.watchOOMv2()
 	}
-	return nil, &diag.Error{Path: "memory", Err: ErrNoController}
+	return nil, &diag.Error{Path: "memory", Err: ErrNoController, Code: "cgroup-controller-missing"}
 }
 
 // watchOOMv1 registers an eventfd(2), cgroup-v1/memory.rst section 10. It

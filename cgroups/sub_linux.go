@@ -35,7 +35,7 @@ func (g *Group) Sub(choices []string) (*Group, error) {
 			t.Path, t.Made = path.Join(g.trees[i].Path, p), 0
 		}
 		if !found {
-			return nil, &diag.Error{Op: "find controller", Path: controllers, Err: ErrNoController}
+			return nil, &diag.Error{Op: "find controller", Path: controllers, Err: ErrNoController, Code: "cgroup-controller-missing"}
 		}
 	}
 	for i := range sub.trees {

@@ -68,7 +68,7 @@ func (r *Runtime) newBirth(id string, o *CreateOptions, gate gateKind, detached 
 	for _, step := range []func() error{b.load, b.nameCgroup, b.planNamespaces, b.planRootfs, b.planProcess, b.planIntelRdt} {
 		if err := step(); err != nil {
 			b.close()
-			return nil, err
+			return nil, at(diag.StageConfig, err)
 		}
 	}
 	b.record = b.journal()
@@ -124,21 +124,10 @@ func (b *birth) start() error {
 	var err error
 	b.stage, err = b.program.Start(options)
 	b.entry.Close()
-	if err != nil && options.Cgroup >= 0 {
-		return b.explainClone(err)
+	if err != nil {
+		return at(diag.StageNamespace, b.explainClone(err, options.Cgroup >= 0))
 	}
-	return err
-}
-
-// explainClone adds what the cgroup, in which the stage was to be born, has to
-// do with the failure.
-func (b *birth) explainClone(err error) error {
-	for _, errno := range []unix.Errno{unix.EOPNOTSUPP, unix.EBUSY, unix.EAGAIN, unix.ENOMEM, unix.EACCES} {
-		if errors.Is(err, errno) {
-			return b.group.ExplainJoin(errno)
-		}
-	}
-	return err // of the namespaces
+	return nil
 }
 
 // delegate gives the cgroup to the process's user, where the config makes that

@@ -44,9 +44,9 @@ func rootError(op, path string, err error) error {
 	e := &diag.Error{Op: op, Path: path, Err: err}
 	switch {
 	case errors.Is(err, unix.EPERM):
-		e.Code = "root-unsafe"
+		e.Code = "state-root"
 	case op == "mkdir":
-		e.Hint = hintRoot(err)
+		e.Hint, e.Code = hintRoot(err), "state-root"
 	}
 	return e
 }

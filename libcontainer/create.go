@@ -60,7 +60,7 @@ func (r *Runtime) create(id string, o *CreateOptions, gate gateKind, detached bo
 	// From here on who asks us to end means: and leave nothing behind.
 	interruptible, err := newForeground(false)
 	if err == nil {
-		err = b.reserve()
+		err = at(diag.StageState, b.reserve())
 	}
 	if err != nil {
 		b.close()

@@ -1,5 +1,7 @@
 package libcontainer
 
+import "ociruntime/internal/diag"
+
 // maxID is the longest id: it is a file name, NAME_MAX.
 const maxID = 255
 
@@ -7,17 +9,21 @@ const maxID = 255
 // "_+.-", but neither "." nor "..", so that it is always one path element.
 func checkID(id string) error {
 	if id == "" {
-		return ErrEmptyID
+		return &diag.Error{Err: ErrEmptyID, Code: "id-invalid"}
 	}
 	if id == "." || id == ".." || len(id) > maxID {
-		return ErrInvalidID
+		return invalidID(id)
 	}
 	for i := range len(id) {
 		if !idByte(id[i]) {
-			return ErrInvalidID
+			return invalidID(id)
 		}
 	}
 	return nil
+}
+
+func invalidID(id string) error {
+	return &diag.Error{Path: id, Err: ErrInvalidID, Hint: "letters, digits and _ + . -, at most 255", Code: "id-invalid"}
 }
 
 func idByte(c byte) bool {

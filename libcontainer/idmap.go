@@ -85,7 +85,7 @@ func runHelper(helper string, pid int, list []specs.LinuxIDMapping) error {
 	}
 	said := firstLine(pipe[0])
 	if status := waitChild(child); status.ExitStatus() != 0 {
-		return &diag.Error{Op: strings.Join(args, " "), Err: errors.New(said),
+		return &diag.Error{Op: strings.Join(args, " "), Err: errors.New(said), Code: "idmap",
 			Hint: "/etc/subuid and /etc/subgid say which ranges a user may map"}
 	}
 	return nil

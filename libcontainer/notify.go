@@ -65,7 +65,7 @@ func (d *departure) answer(event nsenter.Event, err error, reply func([]byte) er
 	switch {
 	case err == io.EOF && d.notifies && !d.passed:
 		return false, &diag.Error{Field: "linux.seccomp", Err: errors.New("the process ended before it handed over its listener"),
-			Hint: "the filter must allow sendmsg and read"}
+			Hint: "the filter must allow sendmsg and read", Code: "seccomp-listener"}
 	case err == io.EOF:
 		return true, nil
 	case err != nil:

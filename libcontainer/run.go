@@ -54,7 +54,7 @@ func (b *birth) run() error {
 	}
 	if err := b.become(); err != nil {
 		b.undo()
-		return err
+		return at(diag.StageStart, err)
 	}
 	if err := b.runHooks("poststart", Running); err != nil {
 		b.undo()

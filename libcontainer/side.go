@@ -20,7 +20,7 @@ func writePidFile(path string, pid int) error {
 	flags := unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_CLOEXEC
 	fd, err := unix.Open(temporary, flags, 0o666)
 	if err != nil {
-		return &diag.Error{Op: "write pid file", Path: path, Err: err}
+		return &diag.Error{Op: "write pid file", Path: path, Err: err, Code: "pid-file"}
 	}
 	_, err = unix.Write(fd, strconv.AppendInt(nil, int64(pid), 10))
 	if closeErr := unix.Close(fd); err == nil {
@@ -31,7 +31,7 @@ func writePidFile(path string, pid int) error {
 	}
 	if err != nil {
 		_ = unix.Unlink(temporary) // the first error is the one to report
-		return &diag.Error{Op: "write pid file", Path: path, Err: err}
+		return &diag.Error{Op: "write pid file", Path: path, Err: err, Code: "pid-file"}
 	}
 	return nil
 }
@@ -51,10 +51,10 @@ func sendFile(path, name string, fd int) error {
 		return &diag.Error{Op: "setsockopt", Err: err}
 	}
 	if err := unix.Connect(socket, &unix.SockaddrUnix{Name: path}); err != nil {
-		return &diag.Error{Op: "connect", Path: path, Err: err}
+		return &diag.Error{Op: "connect", Path: path, Err: err, Code: "socket"}
 	}
 	if err := unix.Sendmsg(socket, []byte(name), unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL); err != nil {
-		return &diag.Error{Op: "send file to", Path: path, Err: err}
+		return &diag.Error{Op: "send file to", Path: path, Err: err, Code: "socket"}
 	}
 	return nil
 }

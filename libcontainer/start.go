@@ -32,7 +32,7 @@ func (r *Runtime) Start(id string) error {
 		return c.abandon(err)
 	}
 	if err := c.openGate(); err != nil {
-		return err
+		return at(diag.StageStart, err)
 	}
 	if err := c.runHooks("poststart", Running); err != nil {
 		return c.abandon(err)

@@ -55,7 +55,7 @@ func (t *terminal) find() error {
 	}
 	fd, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
 	if err != nil {
-		return &diag.Error{Field: "process.terminal", Op: "open", Path: "/dev/tty", Err: err, Hint: errNoTTY.Error()}
+		return &diag.Error{Field: "process.terminal", Op: "open", Path: "/dev/tty", Err: err, Hint: errNoTTY.Error(), Code: "no-terminal"}
 	}
 	t.tty, t.opened = fd, true
 	return nil

@@ -67,7 +67,7 @@ func (c *container) updateIntelRdt(rdt *specs.LinuxIntelRdt) (undo func(), err e
 		return func() {}, nil
 	}
 	if c.IntelRdt == nil {
-		return nil, &diag.Error{Field: "linux.intelRdt", Err: errors.New("the container was created without it")}
+		return nil, &diag.Error{Field: "linux.intelRdt", Err: errors.New("the container was created without it"), Code: "intelrdt"}
 	}
 	root, err := intelrdt.Root()
 	if err != nil {

@@ -65,16 +65,16 @@ func typeOf(flag uintptr) Type {
 func OpenNamespace(t Type, path string) (int, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
-		return -1, &diag.Error{Op: "open", Path: path, Err: err}
+		return -1, &diag.Error{Op: "open", Path: path, Err: err, Code: "namespace-path"}
 	}
 	flag, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
 	if err != nil {
 		unix.Close(fd)
-		return -1, &diag.Error{Path: path, Err: fmt.Errorf("is not a namespace: %w", unix.EINVAL)}
+		return -1, &diag.Error{Path: path, Err: fmt.Errorf("is not a namespace: %w", unix.EINVAL), Code: "namespace-path"}
 	}
 	if uintptr(flag) != t.Flag() {
 		unix.Close(fd)
-		return -1, &diag.Error{Path: path,
+		return -1, &diag.Error{Path: path, Code: "namespace-path",
 			Err: fmt.Errorf("is a %s namespace, not a %s namespace: %w", typeOf(uintptr(flag)), t, unix.EINVAL)}
 	}
 	return fd, nil

@@ -46,10 +46,10 @@ func olderThan(release string, major, minor int) bool {
 // checkClassic refuses what an old kernel cannot do for m.
 func (m *mount) checkClassic() error {
 	if !m.tree.empty() {
-		return &diag.Error{Field: m.field + ".options", Err: errOldKernel, Hint: "recursive options are for mount_setattr(2)"}
+		return &diag.Error{Field: m.field + ".options", Err: errOldKernel, Hint: "recursive options are for mount_setattr(2)", Code: "kernel-too-old"}
 	}
 	if m.idmap {
-		return &diag.Error{Field: m.field + ".options", Op: "option", Path: "idmap", Err: errOldKernel}
+		return &diag.Error{Field: m.field + ".options", Op: "option", Path: "idmap", Err: errOldKernel, Code: "kernel-too-old"}
 	}
 	return nil
 }

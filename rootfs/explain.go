@@ -24,6 +24,9 @@ func (r *Rootfs) Explain(s *nsenter.Stage, err error) error {
 	if better := x.explain(); better != nil {
 		return better
 	}
+	if known := diag.Explained(e); known != e {
+		return known
+	}
 	return err
 }
 
@@ -54,8 +57,6 @@ func (x *explainer) explain() error {
 	switch {
 	case x.e.Op == "fsconfig" && x.m != nil:
 		return x.fsconfig()
-	case is("fsopen", unix.ENODEV):
-		return x.hint("this kernel knows no such file system")
 	case is("fsmount", unix.EPERM) || is("fsopen", unix.EPERM):
 		return x.newFSDenied()
 	case is("openat2", unix.ELOOP) && x.m != nil && x.m.strict(), is("openat2", unix.ENOTDIR) && x.m != nil && x.m.strict():
@@ -63,42 +64,24 @@ func (x *explainer) explain() error {
 	case x.m != nil && (errors.Is(x.e.Err, unix.ENOTDIR) || is("move_mount", unix.EINVAL)):
 		return x.mismatch()
 	case x.m != nil && errors.Is(x.e.Err, unix.EROFS):
-		return x.hint("the mountpoint /" + x.m.dest + " is missing in the image, and its file system is read-only")
+		return x.hint("mount-destination", "the mountpoint /"+x.m.dest+" is missing in the image, and its file system is read-only")
 	case x.m != nil && is("openat2", unix.ENOENT):
 		return x.dangling()
 	case is("mount_setattr", unix.EPERM) && x.m != nil:
 		return x.locked()
-	case errors.Is(x.e.Err, unix.EMFILE):
-		return x.hint("the runtime was started with too low a limit of open files for so many mounts")
-	case (is("move_mount", unix.ENOSPC) || is("open_tree", unix.ENOSPC)):
-		return x.hint("there are as many mounts as the sysctl fs.mount-max allows")
-	case is("mount_setattr", unix.ENOSYS):
-		return x.hint("needs Linux 5.12")
-	case is("open_tree", unix.EINVAL):
-		return x.hint("the mount there is unbindable, or has mounts on it that only rbind may take along")
-	case x.e.Field == "linux.mountLabel":
-		return x.hint("is SELinux enabled on this host?")
-	case is("pivot_root", unix.EINVAL):
-		return x.hint("the host's root is an initramfs, or no mount point at all: see --no-pivot")
 	case strings.HasPrefix(x.e.Field, "linux.sysctl") && is("openat2", unix.ENOENT):
 		return x.noSysctl()
-	case strings.HasPrefix(x.e.Field, "linux.devices") && is("open_tree", unix.ENOENT):
-		return x.hint("it may not be made here, and the host has no such device to bind")
-	case x.e.Field == "process.terminal" && is("openat2", unix.ENOENT):
-		return x.hint("a terminal needs a mount of type devpts on /dev/pts")
-	case x.e.Field == "linux.maskedPaths" && is("openat2", unix.ENOENT):
-		return x.hint("container's /dev/null is invalid: missing, but needed to mask files")
 	case x.e.Field == "/dev" && (errors.Is(x.e.Err, unix.ELOOP) || errors.Is(x.e.Err, unix.ENOTDIR)):
 		return &diag.Error{Field: "root.path", Path: "/dev", Err: errDevLink,
-			Hint: "and no mount covers it; devices would be made where it leads to"}
+			Hint: "and no mount covers it; devices would be made where it leads to", Code: "rootfs-dev"}
 	}
 	return nil
 }
 
-// hint returns the error with a hint added.
-func (x *explainer) hint(text string) error {
+// hint returns the error with a code and a hint added.
+func (x *explainer) hint(code diag.Code, text string) error {
 	e := *x.e
-	e.Hint = text
+	e.Code, e.Hint = code, text
 	return &e
 }
 
@@ -115,7 +98,7 @@ func (x *explainer) fsconfig() error {
 	if log == "" {
 		return nil
 	}
-	return x.hint(log)
+	return x.hint("mount-option", log)
 }
 
 // kernelLog reads the messages of the context, "e text" a line (fsopen(2)).
@@ -149,13 +132,13 @@ func (x *explainer) newFSDenied() error {
 	case "proc":
 		covered := x.mountsBelow("/proc")
 		if len(covered) == 0 {
-			return x.hint("a new procfs needs a pid namespace of the container's own user namespace")
+			return x.hint("mount-refused", "a new procfs needs a pid namespace of the container's own user namespace")
 		}
-		return x.hint("the kernel refuses a new procfs here because the outer /proc is partly covered: " + strings.Join(covered, ", "))
+		return x.hint("mount-refused", "the kernel refuses a new procfs here because the outer /proc is partly covered: "+strings.Join(covered, ", "))
 	case "sysfs":
-		return x.hint("a new sysfs needs a network namespace of the container's own; bind the host's /sys instead")
+		return x.hint("mount-refused", "a new sysfs needs a network namespace of the container's own; bind the host's /sys instead")
 	case "mqueue":
-		return x.hint("a new mqueue needs an ipc namespace of the container's own")
+		return x.hint("mount-refused", "a new mqueue needs an ipc namespace of the container's own")
 	}
 	return nil
 }
@@ -186,7 +169,7 @@ func (x *explainer) mountsBelow(dir string) []string {
 
 // noSysctl names the sysctl that may have been meant.
 func (x *explainer) noSysctl() error {
-	e := &diag.Error{Field: x.e.Field, Err: errors.New("no such sysctl")}
+	e := &diag.Error{Field: x.e.Field, Err: errors.New("no such sysctl"), Code: "sysctl-unknown"}
 	path := "/proc/" + x.e.Path
 	if names, err := os.ReadDir(filepath.Dir(path)); err == nil {
 		var list []string
@@ -203,7 +186,7 @@ func (x *explainer) noSysctl() error {
 // notOrdinary words a /proc, /sys or /dev that is a link or a file.
 func (x *explainer) notOrdinary() error {
 	return &diag.Error{Field: x.m.field + ".destination", Path: "/" + x.m.dest,
-		Err: errNotOrdinary, Hint: "in the image it is " + x.inRoot(x.m.dest)}
+		Err: errNotOrdinary, Hint: "in the image it is " + x.inRoot(x.m.dest), Code: "mount-destination"}
 }
 
 // mismatch tells what is at both ends of a mount that wants a file where a
@@ -211,14 +194,14 @@ func (x *explainer) notOrdinary() error {
 func (x *explainer) mismatch() error {
 	m := x.m
 	if at, ok := x.fileAbove(m.dest); ok {
-		return &diag.Error{Field: m.field + ".destination", Path: "/" + m.dest, Err: unix.ENOTDIR,
+		return &diag.Error{Field: m.field + ".destination", Path: "/" + m.dest, Err: unix.ENOTDIR, Code: "mount-destination",
 			Hint: at + " is a file in the container's root, so nothing can be below it"}
 	}
 	source := "a new " + m.fstype
 	if m.family == familyBind {
 		source = m.source + ", " + describe(unix.AT_FDCWD, m.source, m.sourceNofollow) + ","
 	}
-	return &diag.Error{Field: m.field, Op: "mount", Path: "/" + m.dest, Err: unix.ENOTDIR,
+	return &diag.Error{Field: m.field, Op: "mount", Path: "/" + m.dest, Err: unix.ENOTDIR, Code: "mount-mismatch",
 		Hint: "cannot put " + source + " onto " + x.inRoot(m.dest) + x.behindLink(m.dest)}
 }
 
@@ -271,7 +254,7 @@ func (x *explainer) dangling() error {
 	for path := x.m.dest; path != ""; path = directory(path) {
 		what := describe(root, path, true)
 		if strings.HasPrefix(what, "a symbolic link") {
-			return &diag.Error{Field: x.m.field + ".destination", Path: "/" + x.m.dest, Err: unix.ENOENT,
+			return &diag.Error{Field: x.m.field + ".destination", Path: "/" + x.m.dest, Err: unix.ENOENT, Code: "mount-destination",
 				Hint: "/" + path + " is " + what + ", which does not exist in the image"}
 		}
 	}
@@ -296,5 +279,5 @@ func (x *explainer) locked() error {
 			names = append(names, f.name)
 		}
 	}
-	return x.hint("a user namespace may not change the flags that the mount of " + x.m.source + " came with: " + strings.Join(names, ","))
+	return x.hint("mount-locked", "a user namespace may not change the flags that the mount of "+x.m.source+" came with: "+strings.Join(names, ","))
 }

@@ -31,11 +31,11 @@ func (r *Rootfs) mapIDs(s *nsenter.Stage, m *mount, fd int) error {
 	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(userns)}
 	err = unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|recursively(m.idmapTree), attr)
 	if err == unix.EINVAL {
-		return &diag.Error{Field: m.field, Op: "id-map", Path: m.source, Err: err,
+		return &diag.Error{Field: m.field, Op: "id-map", Path: m.source, Err: err, Code: "mount-idmap",
 			Hint: "its file system, " + fsName(m.source) + ", does not support it"}
 	}
 	if err != nil {
-		return &diag.Error{Field: m.field, Op: "id-map", Path: m.source, Err: err}
+		return &diag.Error{Field: m.field, Op: "id-map", Path: m.source, Err: err, Code: "mount-idmap"}
 	}
 	return nil
 }

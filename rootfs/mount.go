@@ -98,7 +98,7 @@ func (m *mount) chooseFamily() error {
 		return &diag.Error{Field: m.field + ".options", Err: errors.New("are too long for a mount on /")}
 	}
 	if m.copyUp && m.fstype != "tmpfs" {
-		return &diag.Error{Field: m.field, Op: "option", Path: "tmpcopyup", Err: errors.New("is for mounts of type tmpfs only")}
+		return &diag.Error{Field: m.field, Op: "option", Path: "tmpcopyup", Err: errors.New("is for mounts of type tmpfs only"), Code: "mount-option"}
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (r *Rootfs) checkBind(m *mount) error {
 	}
 	if err != nil {
 		return &diag.Error{Field: m.field + ".source", Op: "open", Path: m.source, Err: err,
-			Hint: "on the host, to be bound on " + r.in.Config.Mounts[m.index].Destination}
+			Hint: "on the host, to be bound on " + r.in.Config.Mounts[m.index].Destination, Code: "mount-source"}
 	}
 	m.file = st.Mode&unix.S_IFMT != unix.S_IFDIR
 	if m.copySymlink && st.Mode&unix.S_IFMT == unix.S_IFLNK {
@@ -149,7 +149,7 @@ func (m *mount) readLink() error {
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Readlink(m.source, buf)
 	if err != nil {
-		return &diag.Error{Field: m.field + ".source", Op: "readlink", Path: m.source, Err: err}
+		return &diag.Error{Field: m.field + ".source", Op: "readlink", Path: m.source, Err: err, Code: "mount-source"}
 	}
 	m.family, m.source = familyLink, string(buf[:n])
 	return nil
@@ -167,12 +167,13 @@ func (r *Rootfs) checkIDMap(m *mount, c specs.Mount) error {
 	}
 	switch {
 	case m.family != familyBind:
-		return &diag.Error{Field: m.field, Err: errors.New("only bind mounts can be id-mapped")}
+		return &diag.Error{Field: m.field, Err: errors.New("only bind mounts can be id-mapped"), Code: "mount-idmap"}
 	case len(c.UIDMappings) == 0 && m.idmapping == "" && !r.in.Userns:
 		return &diag.Error{Field: m.field, Op: "option", Path: "idmap",
-			Err: errors.New("needs uidMappings and gidMappings, as the container has no user namespace of its own")}
+			Err: errors.New("needs uidMappings and gidMappings, as the container has no user namespace of its own"), Code: "mount-idmap"}
 	case r.in.Rootless:
-		return &diag.Error{Field: m.field, Op: "option", Path: "idmap", Err: unix.EPERM, Hint: "id-mapped mounts need a runtime that runs as root"}
+		return &diag.Error{Field: m.field, Op: "option", Path: "idmap", Err: unix.EPERM,
+			Hint: "id-mapped mounts need a runtime that runs as root", Code: "mount-idmap"}
 	}
 	return nil
 }

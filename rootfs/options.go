@@ -136,7 +136,7 @@ func parseOptions(field string, list []string) (options, error) {
 	var o options
 	for i, s := range list {
 		if err := o.add(i, s); err != nil {
-			return o, &diag.Error{Field: optionField(field, i), Op: "option", Path: s, Err: err}
+			return o, &diag.Error{Field: optionField(field, i), Op: "option", Path: s, Err: err, Code: "mount-option"}
 		}
 	}
 	return o, nil

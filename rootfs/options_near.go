@@ -9,7 +9,7 @@ import (
 
 // unknownOption words an option that nothing understands.
 func unknownOption(field, name, fstype string, known ...string) error {
-	e := &diag.Error{Field: field, Err: errors.New(`unknown option "` + name + `" for ` + fstype)}
+	e := &diag.Error{Field: field, Err: errors.New(`unknown option "` + name + `" for ` + fstype), Code: "mount-option"}
 	if near := nearOption(name, append(MountOptions(), known...)); near != "" {
 		e.Hint = `did you mean "` + near + `"?`
 	}

@@ -70,7 +70,7 @@ func readFile(path string, flags int) ([]byte, error) {
 		return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY|flags, 0)
 	})
 	if err != nil {
-		return nil, &diag.Error{Op: "open", Path: path, Err: err}
+		return nil, &diag.Error{Op: "open", Path: path, Err: err, Code: CodeUnreadable}
 	}
 	defer func() { _ = unix.Close(fd) }() // was only read
 
@@ -79,11 +79,11 @@ func readFile(path string, flags int) ([]byte, error) {
 		return nil, &diag.Error{Op: "fstat", Path: path, Err: err}
 	}
 	if flags&unix.O_NONBLOCK != 0 && st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return nil, &diag.Error{Op: "read", Path: path, Err: errNotRegular}
+		return nil, &diag.Error{Op: "read", Path: path, Err: errNotRegular, Code: CodeUnreadable}
 	}
 	raw, err := readAll(fd, st.Size)
 	if err != nil {
-		return nil, &diag.Error{Op: "read", Path: path, Err: err}
+		return nil, &diag.Error{Op: "read", Path: path, Err: err, Code: CodeUnreadable}
 	}
 	return raw, nil
 }

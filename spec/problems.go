@@ -9,10 +9,11 @@ import (
 // Stable names for what can be wrong with a configuration, beside those of
 // internal/json.
 const (
-	CodeNotFound diag.Code = "config-not-found" // no config.json in the bundle
-	CodeInvalid  diag.Code = "config-invalid"   // a value that the runtime-spec or the kernel forbids
-	CodeUnknown  diag.Code = "config-unknown"   // a property that nothing reads
-	CodeWarning  diag.Code = "config-warning"   // allowed, but without the expected effect
+	CodeNotFound   diag.Code = "config-not-found"  // no config.json in the bundle
+	CodeUnreadable diag.Code = "config-unreadable" // a file that cannot be read, or is too large
+	CodeInvalid    diag.Code = "config-invalid"    // a value that the runtime-spec or the kernel forbids
+	CodeUnknown    diag.Code = "config-unknown"    // a property that nothing reads
+	CodeWarning    diag.Code = "config-warning"    // allowed, but without the expected effect
 )
 
 // Problems is everything that is wrong, in the order of the runtime-spec. It

@@ -18,7 +18,7 @@ func TestErrorOnStderr(t *testing.T) {
 	t.Parallel()
 	env := harness.New(t)
 	r := env.Call("state", env.ID()).WantCode(t, 1)
-	shape := regexp.MustCompile(`^time="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)" level=error msg=".*does not exist.*"\n$`)
+	shape := regexp.MustCompile(`^time="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)" level=error msg=".*does not exist.*" code=not-found\n$`)
 	if !shape.MatchString(r.Stderr) {
 		t.Fatalf("shape of the error: %q", r.Stderr)
 	}

@@ -108,7 +108,7 @@ func (u Unit) replace(c *conn, properties []Property, exists error) (string, err
 	e.string(u.Name)
 	for pause := 10 * time.Millisecond; pause < 400*time.Millisecond; pause *= 2 {
 		if pids := u.members(); len(pids) > 0 {
-			return "", &diag.Error{Err: ErrActive, Hint: "processes " + cgroups.Describe(pids)}
+			return "", &diag.Error{Err: ErrActive, Hint: "processes " + cgroups.Describe(pids), Code: "systemd-unit"}
 		}
 		if _, err := c.manager("ResetFailedUnit", "s", e.b); err != nil && !isBus(err, noSuchUnit) {
 			return "", err

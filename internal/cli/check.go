@@ -10,6 +10,10 @@ import (
 var checkVerb = command{
 	name:  "check",
 	usage: "say what is wrong with a bundle",
+	examples: []example{
+		{"runtime check --bundle /srv/box", "look before creating"},
+		{"runtime check --bundle /srv/box --format json | jq '.[].code'", "for scripts"},
+	},
 	description: "Prints what create would refuse or warn of, by the OCI runtime specification and on this host, and\n" +
 		"makes nothing. The exit code is 0 if create would go ahead, and 1 if not.",
 	flags: [][]flag{{

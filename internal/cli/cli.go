@@ -42,7 +42,8 @@ var globals = [][]flag{{
 // verbs are all commands, in the order of the help text.
 var verbs = []*command{
 	&createVerb, &runVerb, &startVerb, &stateVerb, &listVerb, &killVerb, &deleteVerb, &execVerb, &psVerb,
-	&pauseVerb, &resumeVerb, &updateVerb, &eventsVerb, &specVerb, &checkVerb, &gcVerb, &featuresVerb, &helpVerb, &hVerb,
+	&pauseVerb, &resumeVerb, &updateVerb, &eventsVerb, &specVerb, &checkVerb, &gcVerb, &featuresVerb, &explainVerb,
+	&helpVerb, &hVerb,
 }
 
 // Main runs the command line and returns the exit code.
@@ -161,7 +162,7 @@ func (c *call) runtime() (*libcontainer.Runtime, error) {
 	}
 	if r.Root == "/" {
 		//lint:ignore ST1005 runc's words
-		return nil, errors.New("Option --root argument should not be set to /")
+		return nil, &diag.Error{Err: errors.New("Option --root argument should not be set to /"), Code: "usage"}
 	}
 	if r.CgroupManager, err = c.cgroupManager(); err != nil {
 		return nil, err

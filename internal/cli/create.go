@@ -26,6 +26,10 @@ var createVerb = command{
 	name:  "create",
 	usage: "create a container",
 	args:  "CONTAINER",
+	examples: []example{
+		{"runtime create --bundle /srv/box --pid-file /run/box.pid box", "create a container from the bundle /srv/box"},
+		{"runtime create --bundle /srv/box --plan box", "see what would happen, without doing it"},
+	},
 	flags: [][]flag{createFlags},
 	min:   1, max: 1,
 	run: func(c *call, r *libcontainer.Runtime) error {

@@ -12,6 +12,11 @@ var execVerb = command{
 	name:  "exec",
 	usage: "run another process in a running container",
 	args:  "CONTAINER COMMAND [ARGUMENT...]",
+	examples: []example{
+		{"runtime exec --tty box sh", "get a shell in a container"},
+		{"runtime exec --user 1000:1000 --cwd /tmp --env LANG=C box id", "run as another user, in another place"},
+		{"runtime exec box grep -c ^ /etc/passwd", "flags behind the container's name are the program's"},
+	},
 	flags: [][]flag{{
 		{name: "console-socket", kind: text, usage: "send the terminal's master to the unix socket at `PATH`"},
 		{name: "pidfd-socket", kind: text, usage: "send a pidfd of the process to the unix socket at `PATH`"},

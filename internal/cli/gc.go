@@ -5,6 +5,9 @@ import "ociruntime/libcontainer"
 var gcVerb = command{
 	name:  "gc",
 	usage: "remove what killed commands have left below --root",
+	examples: []example{
+		{"runtime gc --dry-run", "see what is left over"},
+	},
 	description: "Removed are containers that were never created to the end, deleted ones whose\n" +
 		"poststop hooks are still to run, and those of an earlier boot. A container that\n" +
 		"runs, has stopped, cannot be read, or that another command works on is left alone.",

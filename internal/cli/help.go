@@ -16,6 +16,14 @@ var helpText string
 // helpTitle is the first line of each part of helpText.
 const helpTitle = "NAME:\n"
 
+// examples are those of the program's own help.
+var examples = []example{
+	{"mkdir -p box/rootfs && tar -x -C box/rootfs -f image.tar\nruntime spec --bundle box\nruntime run --bundle box mybox",
+		"make a bundle from the files of an image, and run it"},
+	{"runtime list\nruntime kill mybox KILL\nruntime delete mybox", "see what runs, and be rid of it"},
+	{"runtime check --bundle box\nruntime explain CODE", "find out what is wrong"},
+}
+
 // help returns the help text of a command, or for "" and "help" that of the program.
 func help(command string) string {
 	title := helpTitle + "   runtime - "

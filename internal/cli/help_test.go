@@ -102,7 +102,28 @@ func renderHelp(t *testing.T, name string) string {
 	if err := app.Run(args); err != nil {
 		t.Fatal(err)
 	}
+	out.WriteString(examplesText(findCommand(name)))
 	return out.String()
+}
+
+func findCommand(name string) *command {
+	if c := find(verbs, name); c != nil {
+		return c
+	}
+	return &command{examples: examples}
+}
+
+// examplesText is what cli has no section for.
+func examplesText(c *command) string {
+	if len(c.examples) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("\nEXAMPLES:\n")
+	for _, e := range c.examples {
+		b.WriteString("   # " + e.does + "\n   " + strings.ReplaceAll(e.line, "\n", "\n   ") + "\n")
+	}
+	return b.String()
 }
 
 // helpFlags describes a table to urfave/cli.

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ociruntime/internal/diag"
 )
 
 // mistake is a command line that cannot be carried out. The user sees it on
@@ -23,12 +25,12 @@ func (m *mistake) Unwrap() error { return m.err }
 // incorrect is the mistake of a flag that is none, or has a wrong value.
 func incorrect(format string, args ...any) *mistake {
 	err := fmt.Errorf(format, args...)
-	return &mistake{err: err, usage: "Incorrect Usage: " + err.Error(), code: 1}
+	return &mistake{err: &diag.Error{Err: err, Code: "usage"}, usage: "Incorrect Usage: " + err.Error(), code: 1}
 }
 
 // unknownCommand is the mistake that runc has an exit code for.
 func unknownCommand(name string) *mistake {
-	return &mistake{err: errors.New("No help topic for '" + name + "'"), code: 3}
+	return &mistake{err: &diag.Error{Err: errors.New("No help topic for '" + name + "'"), Code: "usage"}, code: 3}
 }
 
 // helpFlag is in front of the flags of every command, and of the globals.
@@ -78,7 +80,7 @@ func (c *call) checkCount() error {
 		return nil
 	}
 	err := fmt.Errorf("%s: %q requires %s %d argument(s)", c.program, c.command.name, what, number)
-	return &mistake{err: err, usage: "Incorrect Usage.", code: 1}
+	return &mistake{err: &diag.Error{Err: err, Code: "usage"}, usage: "Incorrect Usage.", code: 1}
 }
 
 // take reads the flags in argv and returns the arguments. With stop, the first

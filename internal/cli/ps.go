@@ -13,6 +13,11 @@ var psVerb = command{
 	name:  "ps",
 	usage: "list the processes of a container",
 	args:  "CONTAINER [PS-OPTION...]",
+	examples: []example{
+		{"runtime ps box", "who runs in it"},
+		{"runtime ps box -o pid,rss,args", "choose columns"},
+		{"runtime ps --format json box", "process ids of the host, for scripts"},
+	},
 	description: "The table is made without the host's ps. Its options are those of ps(1):\n" +
 		"-e, -A, -f, and -o with a list of columns. The default is -ef.",
 	flags: [][]flag{{

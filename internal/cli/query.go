@@ -16,10 +16,11 @@ import (
 )
 
 var stateVerb = command{
-	name:  "state",
-	usage: "print the state of a container as JSON",
-	args:  "CONTAINER",
-	min:   1, max: 1,
+	name:     "state",
+	usage:    "print the state of a container as JSON",
+	args:     "CONTAINER",
+	examples: []example{{"runtime state box | jq -r .status", "created, running, paused or stopped"}},
+	min:      1, max: 1,
 	run: func(c *call, r *libcontainer.Runtime) error {
 		s, err := r.State(c.args[0])
 		if err != nil {
@@ -32,6 +33,10 @@ var stateVerb = command{
 var listVerb = command{
 	name:  "list",
 	usage: "list the containers below --root",
+	examples: []example{
+		{"runtime list", "what is there"},
+		{"runtime list --quiet | xargs -r -n1 runtime delete --force", "remove everything"},
+	},
 	flags: [][]flag{{
 		{name: "format", alias: "f", kind: text, value: "table", usage: "print as `FORMAT`: table or json"},
 		{name: "quiet", alias: "q", kind: boolean, usage: "print ids only"},

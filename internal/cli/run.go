@@ -10,6 +10,10 @@ var runVerb = command{
 	name:  "run",
 	usage: "create and start a container, and wait for it",
 	args:  "CONTAINER",
+	examples: []example{
+		{"runtime run --bundle /srv/box box", "run a container in the foreground, and delete it when it ends"},
+		{"runtime run --bundle /srv/box --detach box", "let it run on its own; runtime delete removes it"},
+	},
 	flags: [][]flag{createFlags, {
 		{name: "detach", alias: "d", kind: boolean, usage: "do not wait for the process"},
 		{name: "keep", kind: boolean, usage: "do not delete the container when its process has ended"},

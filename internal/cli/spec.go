@@ -15,6 +15,10 @@ import (
 var specVerb = command{
 	name:  "spec",
 	usage: "write a config.json to start from",
+	examples: []example{
+		{"runtime spec --bundle /srv/box", "write /srv/box/config.json; the image's files belong in /srv/box/rootfs"},
+		{"runtime spec --rootless", "for a container without root's rights"},
+	},
 	flags: [][]flag{{
 		{name: "bundle", alias: "b", kind: text, usage: "write it to `DIR` (default: the working directory)"},
 		{name: "rootless", kind: boolean, usage: "for a user who is not root"},
@@ -34,7 +38,7 @@ func writeSpec(bundle string, rootless bool) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 	if errors.Is(err, unix.EEXIST) {
 		//lint:ignore ST1005 runc's words
-		return errors.New("File " + spec.ConfigFile + " exists. Remove it first")
+		return &diag.Error{Err: errors.New("File " + spec.ConfigFile + " exists. Remove it first"), Code: "config-exists"}
 	}
 	if err == nil {
 		_, err = file.Write(spec.FormatSpec(config))

@@ -33,15 +33,19 @@ type flag struct {
 // that they cost a start nothing: no code fills them in.
 type command struct {
 	name        string
-	usage       string   // one line
-	args        string   // what follows the flags, for help
-	description string   // for help, if the usage does not say it all
+	usage       string // one line
+	args        string // what follows the flags, for help
+	description string // for help, if the usage does not say it all
+	examples    []example
 	flags       [][]flag // what it shares with others, and its own
 	min, max    int      // number of arguments; max < 0: any
 	passthrough bool     // flags end at the first argument: the rest belongs to a program
 	failure     int      // exit code of a command that fails; 0 means 1
 	run         func(*call, *libcontainer.Runtime) error
 }
+
+// example is a command line that a reader may try, for help.
+type example struct{ line, does string }
 
 // call is one command line, taken apart.
 type call struct {

@@ -16,6 +16,11 @@ var updateVerb = command{
 	name:  "update",
 	usage: "change the limits of a container",
 	args:  "CONTAINER",
+	examples: []example{
+		{"runtime update --memory 512m --pids-limit 100 box", "limit memory and processes"},
+		{"runtime update --cpu-period 100000 --cpu-quota 50000 box", "allow half a CPU"},
+		{`echo '{"memory": {"limit": 1073741824}}' | runtime update --resources - box`, "take the limits from stdin"},
+	},
 	description: "Either all limits change or none. What is not mentioned, or is zero, stays as it is.\n" +
 		"Memory takes k, m and g (of 1024) behind the number, and -1 for no limit.",
 	flags: [][]flag{{
@@ -145,7 +150,7 @@ func checked[T any](n *numbers, name string, x T, err error) *T {
 		err = cause // without Go's `strconv.ParseInt: parsing "x"`
 	}
 	if n.err == nil {
-		n.err = &diag.Error{Op: "invalid value for " + name, Path: n.flags.text(name), Err: err}
+		n.err = &diag.Error{Op: "invalid value for " + name, Path: n.flags.text(name), Err: err, Code: "usage"}
 	}
 	return nil
 }

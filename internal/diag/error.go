@@ -2,10 +2,7 @@
 // returns, the log that engines parse, and nothing of the runtime's own work.
 package diag
 
-import (
-	"errors"
-	"strings"
-)
+import "strings"
 
 // Error is one line to the user, in this order:
 //
@@ -20,7 +17,24 @@ type Error struct {
 	Err   error  // the cause, worded as the kernel or Go words it
 	Hint  string // an observed fact that explains the cause, or what to do
 	Code  Code   // stable name for scripts; empty means "take the cause's"
+	Stage Stage  // when it happened; empty means "take the cause's"
 }
+
+// Stage is how far a container had come, for scripts.
+type Stage string
+
+// The stages, in the order in which a container passes them. The first two
+// come before anything has been made.
+const (
+	StageConfig    Stage = "config"    // config.json is read, and decided upon
+	StageState     Stage = "state"     // the id is taken
+	StageCgroup    Stage = "cgroup"    // the cgroup is made and entered
+	StageNamespace Stage = "namespace" // the process is cloned, ids and devices reach it
+	StageRootfs    Stage = "rootfs"    // mounts, devices, the new root
+	StageHooks     Stage = "hooks"
+	StageProcess   Stage = "process" // the process becomes what process asks for
+	StageStart     Stage = "start"   // the program is executed
+)
 
 // Code is a stable, greppable name for a class of failure ("mount-source-missing").
 type Code string
@@ -54,15 +68,9 @@ func (e *Error) Error() string {
 // Unwrap gives errors.Is and errors.As the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// CodeOf returns the outermost Code set in err's chain, or "".
-func CodeOf(err error) Code {
-	for e := (*Error)(nil); errors.As(err, &e); err = e.Err {
-		if e.Code != "" {
-			return e.Code
-		}
-	}
-	return ""
-}
+// CodeOf returns the outermost Code set in err's chain or, if there is none, one
+// that its field, operation and errno tell. No error is without.
+func CodeOf(err error) Code { return Code(factsOf(err).code) }
 
 func separate(b *strings.Builder) {
 	if b.Len() > 0 {

@@ -2,6 +2,7 @@ package diag
 
 import (
 	"errors"
+	"fmt"
 	"syscall"
 	"testing"
 )
@@ -35,7 +36,46 @@ func TestCodeOf(t *testing.T) {
 	if got := CodeOf(&Error{Err: inner, Code: "outer"}); got != "outer" {
 		t.Errorf("outermost code: got %q, want outer", got)
 	}
-	if got := CodeOf(syscall.ENOENT); got != "" {
-		t.Errorf("an errno has no code, got %q", got)
+}
+
+// TestClassify: errors that nobody has given a code have one all the same.
+func TestClassify(t *testing.T) {
+	cases := []struct {
+		err  error
+		want Code
+	}{
+		{errors.New("EOF"), "internal"},
+		{syscall.ENOENT, "file-missing"},
+		{fmt.Errorf("x: %w", syscall.EPERM), "permission-denied"},
+		{&Error{Field: "mounts[3].type", Op: "fsopen", Path: "x", Err: syscall.ENODEV}, "mount-filesystem"},
+		{&Error{Field: "mounts[3]", Op: "mount", Err: syscall.EBUSY}, "mount"},
+		{&Error{Field: "mounts[3]", Op: "openat2", Err: syscall.EMFILE}, "open-files"},
+		{&Error{Field: "mounts[3].type", Err: errors.New("is required")}, "config-invalid"},
+		{&Error{Field: "linux.resources.pids.limit", Err: errors.New("is odd")}, "config-invalid"},
+		{&Error{Field: "root.path", Err: errors.New("is required")}, "config-invalid"},
+		{&Error{Field: "root.path", Op: "open", Err: syscall.ENOENT}, "rootfs"},
+		{&Error{Field: "--rootless", Path: "x", Err: errors.New("is none")}, "usage"},
+		{&Error{Op: "open", Path: "/sys/fs/cgroup/x", Err: syscall.EBUSY}, "cgroup"},
+		{&Error{Op: "clone", Err: syscall.EAGAIN}, "process-limit"},
+	}
+	for _, c := range cases {
+		if got := CodeOf(c.err); got != c.want {
+			t.Errorf("%v: got %s, want %s", c.err, got, c.want)
+		}
+	}
+}
+
+// TestExplained: what is known already stays, and what no rule knows is untouched.
+func TestExplained(t *testing.T) {
+	got := Explained(&Error{Field: "mounts[1].type", Op: "fsopen", Err: syscall.ENODEV})
+	if got.Code != "mount-filesystem" || got.Hint != "this kernel knows no such file system" {
+		t.Errorf("got %+v", got)
+	}
+	got = Explained(&Error{Op: "fsopen", Err: syscall.ENODEV, Hint: "seen", Code: "mine"})
+	if got.Code != "mine" || got.Hint != "seen" {
+		t.Errorf("got %+v", got)
+	}
+	if e := (&Error{Op: "fsopen", Err: syscall.EINTR}); Explained(e) != e {
+		t.Error("an error without a rule was changed")
 	}
 }

@@ -57,13 +57,14 @@ func (l *Logger) line(level Level, message string, err error) {
 	if l.JSON {
 		b = appendJSONLine(b, now, level, message, err)
 	} else {
-		b = appendTextLine(b, now, level, message)
+		b = appendTextLine(b, now, level, message, err)
 	}
 	_, _ = l.File.Write(b) // nowhere left to report it
 }
 
-// appendTextLine appends logrus's text format.
-func appendTextLine(b []byte, now time.Time, level Level, message string) []byte {
+// appendTextLine appends logrus's text format, with the code of an error as one
+// more field: a person finds out with it what `runtime explain` knows.
+func appendTextLine(b []byte, now time.Time, level Level, message string, err error) []byte {
 	b = append(b, `time="`...)
 	b = now.AppendFormat(b, time.RFC3339)
 	b = append(b, `" level=`+string(level)+" msg="...)
@@ -71,6 +72,9 @@ func appendTextLine(b []byte, now time.Time, level Level, message string) []byte
 		b = append(b, message...)
 	} else {
 		b = strconv.AppendQuote(b, message)
+	}
+	if err != nil {
+		b = append(b, " code="+CodeOf(err)...)
 	}
 	return append(b, '\n')
 }
@@ -88,7 +92,7 @@ func isPlain(s string) bool {
 
 // appendJSONLine appends logrus's JSON format, and what programs would
 // otherwise have to find in the message: {"code","errno","field","hint",
-// "level","msg","op","path","time"}, each of the error's own only if it has one.
+// "level","msg","op","path","stage","time"}, each of the error's own only if it has one.
 func appendJSONLine(b []byte, now time.Time, level Level, message string, err error) []byte {
 	f := factsOf(err)
 	b = append(b, '{')
@@ -101,6 +105,7 @@ func appendJSONLine(b []byte, now time.Time, level Level, message string, err er
 		{"msg", message},
 		{"op", f.op},
 		{"path", f.path},
+		{"stage", f.stage},
 		{"time", now.Format(time.RFC3339)},
 	} {
 		if member.value == "" && member.name != "msg" {
@@ -116,7 +121,10 @@ func appendJSONLine(b []byte, now time.Time, level Level, message string, err er
 }
 
 // facts are the parts of an error and of those that it wraps.
-type facts struct{ code, errno, field, hint, op, path string }
+type facts struct {
+	code, errno, field, hint, op, path, stage string
+	number                                    unix.Errno // of errno; 0 if there is none
+}
 
 // factsOf takes from each part of err the outermost that there is. Of several
 // errors wrapped side by side it is the first that counts.
@@ -125,19 +133,24 @@ func factsOf(err error) facts {
 	if err == nil {
 		return f
 	}
-	f.code = string(CodeOf(err))
-	if errno := unix.Errno(0); errors.As(err, &errno) {
-		f.errno = unix.ErrnoName(errno)
+	if errors.As(err, &f.number) {
+		f.errno = unix.ErrnoName(f.number)
 	}
 	for e := (*Error)(nil); errors.As(err, &e); err = e.Err {
 		for _, part := range [...]struct {
 			to   *string
 			from string
-		}{{&f.field, e.Field}, {&f.hint, e.Hint}, {&f.op, e.Op}, {&f.path, e.Path}} {
+		}{{&f.code, string(e.Code)}, {&f.field, e.Field}, {&f.hint, e.Hint}, {&f.op, e.Op}, {&f.path, e.Path}, {&f.stage, string(e.Stage)}} {
 			if *part.to == "" {
 				*part.to = part.from
 			}
 		}
+	}
+	if f.code == "" {
+		f.code = string(classify(f))
+	}
+	if f.stage == "" {
+		f.stage = string(stageOf(f))
 	}
 	return f
 }

@@ -27,9 +27,17 @@ func TestTextLine(t *testing.T) {
 	}
 	for _, c := range cases {
 		want := `time="2026-11-23T09:47:33Z" level=error msg=` + c.want + "\n"
-		if got := string(appendTextLine(nil, testTime, LevelError, c.message)); got != want {
+		if got := string(appendTextLine(nil, testTime, LevelError, c.message, nil)); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
+	}
+}
+
+// TestTextLineCode: an error's code is one more field behind the message.
+func TestTextLineCode(t *testing.T) {
+	want := `time="2026-11-23T09:47:33Z" level=error msg=EOF code=timeout` + "\n"
+	if got := string(appendTextLine(nil, testTime, LevelError, "EOF", &Error{Err: errors.New("EOF"), Code: "timeout"})); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 
@@ -40,11 +48,13 @@ func TestJSONLine(t *testing.T) {
 		err  error
 		want string
 	}{
-		{"plain", errors.New("EOF"), `{"level":"error","msg":"EOF","time":"2026-11-23T09:47:33Z"}`},
-		{"errno", fmt.Errorf("x: %w", syscall.EPERM), `{"errno":"EPERM","level":"error","msg":"x: operation not permitted","time":"2026-11-23T09:47:33Z"}`},
+		{"plain", errors.New("EOF"), `{"code":"internal","level":"error","msg":"EOF","time":"2026-11-23T09:47:33Z"}`},
+		{"errno", fmt.Errorf("x: %w", syscall.EPERM), `{"code":"permission-denied","errno":"EPERM","level":"error","msg":"x: operation not permitted","time":"2026-11-23T09:47:33Z"}`},
 		{"all parts", &Error{Field: "mounts[1].source", Err: inner, Hint: "outer"},
 			`{"code":"inner-code","errno":"ENOENT","field":"mounts[1].source","hint":"outer","level":"error",` +
-				`"msg":"mounts[1].source: open \"/x\": no such file or directory (inner hint) (outer)","op":"open","path":"/x","time":"2026-11-23T09:47:33Z"}`},
+				`"msg":"mounts[1].source: open \"/x\": no such file or directory (inner hint) (outer)","op":"open","path":"/x","stage":"rootfs","time":"2026-11-23T09:47:33Z"}`},
+		{"stage", &Error{Err: inner, Stage: StageRootfs}, `{"code":"inner-code","errno":"ENOENT","hint":"inner hint","level":"error",` +
+			`"msg":"open \"/x\": no such file or directory (inner hint)","op":"open","path":"/x","stage":"rootfs","time":"2026-11-23T09:47:33Z"}`},
 		{"several", fmt.Errorf("create failed: %w", errors.Join(inner, &Error{Field: "second", Err: errors.New("no")})),
 			`{"code":"inner-code","errno":"ENOENT","hint":"inner hint","level":"error",` +
 				`"msg":"create failed: open \"/x\": no such file or directory (inner hint)\nsecond: no","op":"open","path":"/x","time":"2026-11-23T09:47:33Z"}`},

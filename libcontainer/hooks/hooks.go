@@ -79,6 +79,7 @@ func (k Kind) run(i int, state []byte) error {
 		Err:   err,
 		Hint:  p.hint(time.Since(began)),
 		Code:  "hook",
+		Stage: diag.StageHooks,
 	}
 }
 

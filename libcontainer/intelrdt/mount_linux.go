@@ -25,7 +25,7 @@ func Root() (string, error) {
 	if root := find(string(text)); root != "" {
 		return root, nil
 	}
-	return "", &diag.Error{Field: field, Err: errors.New("resctrl is not mounted"), Hint: hint()}
+	return "", &diag.Error{Field: field, Err: errors.New("resctrl is not mounted"), Hint: hint(), Code: "intelrdt"}
 }
 
 // find returns the mount point of a resctrl in a mountinfo, proc_pid_mountinfo(5):

@@ -15,7 +15,7 @@ import (
 func (g Group) Update(root string, config *specs.LinuxIntelRdt) (undo func(), err error) {
 	p := &Plan{Group: g, root: root, lines: schemata(config)}
 	if g.Dir == "" || g.Dir == root {
-		return nil, &diag.Error{Field: field, Err: errors.New("the container is in the default group, which is the host's")}
+		return nil, &diag.Error{Field: field, Err: errors.New("the container is in the default group, which is the host's"), Code: "intelrdt"}
 	}
 	before, err := os.ReadFile(g.Dir + "/schemata")
 	if err != nil {

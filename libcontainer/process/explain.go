@@ -29,7 +29,7 @@ func Explain(err error, process *specs.Process, root int, linux *specs.Linux) er
 	case fault.Field == cwdField && fault.Path != "":
 		return withHint(fault, v.pathHint(process.Cwd, errnoOf(fault)))
 	}
-	return withHint(fault, knownHint(fault))
+	return diag.Explained(fault)
 }
 
 // withHint returns a copy of e with hint, if there is one.
@@ -43,24 +43,6 @@ func errnoOf(err error) unix.Errno {
 	var errno unix.Errno
 	errors.As(err, &errno)
 	return errno
-}
-
-// knownHint is what an errno means where a look at the image would not help.
-func knownHint(fault *diag.Error) string {
-	errno := errnoOf(fault)
-	switch {
-	case fault.Op == "keyctl" && errno == unix.EDQUOT:
-		return "the quota of keys is used up: see /proc/key-users and kernel.keys.maxkeys, or use --no-new-keyring"
-	case fault.Op == "keyctl" && (errno == unix.EPERM || errno == unix.EACCES):
-		return "an outer seccomp filter or security module may deny keys: use --no-new-keyring"
-	case (fault.Op == "setresuid" || fault.Op == "setresgid") && errno == unix.EINVAL:
-		return "the id is not mapped in the user namespace"
-	case fault.Op == "sched_setattr" && errno == unix.EPERM:
-		return "needs CAP_SYS_NICE in the first user namespace, and real-time budget in the cpu cgroup"
-	case fault.Op == "ioprio_set" && errno == unix.EPERM:
-		return "the class RT needs CAP_SYS_NICE in the first user namespace"
-	}
-	return ""
 }
 
 // program words the failure to find or execute args[0]. The beginning of each
@@ -96,11 +78,11 @@ func (v *view) program(fault *diag.Error, process *specs.Process) error {
 	case unix.ENOEXEC, unix.ELIBBAD, unix.EINVAL:
 		e.Code, e.Hint = "program-format", v.contentHint(path)
 	case unix.E2BIG:
-		e.Hint = sizeHint(process)
+		e.Code, e.Hint = "program-args", sizeHint(process)
 	case unix.ETXTBSY:
-		e.Hint = "the file is open for writing"
+		e.Code, e.Hint = "program-denied", "the file is open for writing"
 	case unix.EAGAIN:
-		e.Hint = "the user has more processes than RLIMIT_NPROC allows"
+		e.Code, e.Hint = "process-limit", "the user has more processes than RLIMIT_NPROC allows"
 	}
 	return e
 }

@@ -86,7 +86,7 @@ func Columns(args []string) ([]Column, error) {
 		letters, isOption := strings.CutPrefix(word, "-")
 		letters, value, hasList := strings.Cut(letters, "o")
 		if !isOption || word == "-" || strings.Trim(letters, "eAf") != "" {
-			return nil, &diag.Error{Op: "ps option", Path: word, Err: errOption, Hint: "known are -e, -A, -f and -o LIST"}
+			return nil, &diag.Error{Op: "ps option", Path: word, Err: errOption, Hint: "known are -e, -A, -f and -o LIST", Code: "usage"}
 		}
 		if strings.Contains(letters, "f") {
 			format = full
@@ -94,7 +94,7 @@ func Columns(args []string) ([]Column, error) {
 		args = args[1:]
 		if hasList && value == "" {
 			if len(args) == 0 {
-				return nil, &diag.Error{Op: "ps option", Path: word, Err: errList}
+				return nil, &diag.Error{Op: "ps option", Path: word, Err: errList, Code: "usage"}
 			}
 			value, args = args[0], args[1:]
 		}
@@ -117,7 +117,7 @@ func columnsOf(format string) ([]Column, error) {
 		name, header, renamed := strings.Cut(item, "=")
 		i := slices.IndexFunc(known[:], func(k knownColumn) bool { return k.name == name })
 		if i < 0 {
-			return nil, &diag.Error{Op: "ps column", Path: name, Err: errColumn, Hint: "known are " + knownNames()}
+			return nil, &diag.Error{Op: "ps column", Path: name, Err: errColumn, Hint: "known are " + knownNames(), Code: "usage"}
 		}
 		c := known[i].Column
 		if renamed {

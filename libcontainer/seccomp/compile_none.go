@@ -17,5 +17,5 @@ func Version() string { return "" }
 func engine() string { return "" }
 
 func compile(*specs.LinuxSeccomp) (*Filter, []Warning, error) {
-	return nil, nil, &diag.Error{Field: field, Err: ErrUnsupported}
+	return nil, nil, &diag.Error{Field: field, Err: ErrUnsupported, Code: "seccomp-unsupported"}
 }

@@ -97,5 +97,5 @@ func sendError(op, path string, err error) error {
 	if err == unix.EAGAIN { // what SO_SNDTIMEO ends with
 		err = errors.New("the agent does not answer")
 	}
-	return &diag.Error{Field: field + ".listenerPath", Op: op, Path: path, Err: err}
+	return &diag.Error{Field: field + ".listenerPath", Op: op, Path: path, Err: err, Code: "seccomp-listener"}
 }

@@ -161,6 +161,7 @@ func (p *Process) reap() {
 	if status := p.cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signaled() {
 		p.result.Signal = status.Signal()
 	}
+	p.result.checkCodes(p.t)
 }
 
 // kill ends the call and everything in its process group.

@@ -10,8 +10,8 @@ import (
 )
 
 // logLine is the shape of an error on stderr when no --log is given. logrus
-// made it, and podman shows it to its users unchanged.
-var logLine = regexp.MustCompile(`^time="([^"]+)" level=(\w+) msg=("(?:[^"\\]|\\.)*"|\S+)$`)
+// made it but for the code, and podman shows it to its users unchanged.
+var logLine = regexp.MustCompile(`^time="([^"]+)" level=(\w+) msg=("(?:[^"\\]|\\.)*"|\S+)(?: code=(\S+))?$`)
 
 // WantCode fails the test unless the call ended with the exit code.
 func (r Result) WantCode(t testing.TB, code int) Result {

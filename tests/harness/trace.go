@@ -40,5 +40,6 @@ func (c *Command) Trace(plan tracer.Plan) (Result, tracer.Report) {
 	case err != nil:
 		t.Fatalf("trace %s: %v", strings.Join(c.Args, " "), err)
 	}
+	r.checkCodes(t)
 	return r, report
 }
