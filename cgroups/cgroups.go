@@ -16,6 +16,8 @@ package cgroups
 import (
 	"errors"
 	"strings"
+
+	"ociruntime/internal/diag"
 )
 
 // Mode says which cgroup versions are mounted.
@@ -72,7 +74,7 @@ var (
 	// ErrBelowUsage: a new memory limit is less than what is in use.
 	ErrBelowUsage = errors.New("memory limit is below what is in use")
 	// ErrNoCgroup: the container has no cgroup of its own, so there is nothing to freeze or kill.
-	ErrNoCgroup = errors.New("container has no cgroup of its own")
+	ErrNoCgroup error = &diag.Error{Err: errors.New("container has no cgroup of its own"), Code: "no-cgroup"}
 )
 
 // Location is all that a later process needs to find a Group again. It holds

@@ -193,7 +193,7 @@ func wildcard(n *int64) bool { return n == nil || *n == anyNumber }
 func validNumber(n *int64) bool { return wildcard(n) || *n >= 0 && *n <= 1<<32-1 }
 
 func deviceError(i int, sub, value, why string) error {
-	return &diag.Error{Field: deviceField(i) + sub, Path: value, Err: errors.New(why), Code: "cgroup-device-invalid"}
+	return &diag.Error{Field: deviceField(i) + sub, Path: value, Err: errors.New(why), Code: "config-invalid"}
 }
 
 func deviceField(i int) string {

@@ -72,7 +72,8 @@ func checkConsole(terminal, detach bool, consoleSocket string) error {
 	switch {
 	case terminal && detach && consoleSocket == "":
 		return &diag.Error{Field: "process.terminal", Code: "usage",
-			Err: errors.New("cannot allocate tty if runc will detach without setting console socket")}
+			Hint: "run in the foreground, give --console-socket, or set it to false",
+			Err:  errors.New("cannot allocate tty if runc will detach without setting console socket")}
 	case consoleSocket != "" && !(terminal && detach):
 		return &diag.Error{Field: "--console-socket", Code: "usage",
 			Err: errors.New("cannot use console socket if runc will not detach or allocate tty")}

@@ -81,7 +81,7 @@ func (b *birth) composeCgroups(p *nsenter.Program) {
 // link: whatever is mounted below, or raced in, is an error (CVE-2025-52881).
 func (b *birth) composeSysctls(p *nsenter.Program, proc nsenter.FD) {
 	for _, key := range slices.Sorted(maps.Keys(b.linux().Sysctl)) {
-		p.At("linux.sysctl." + key)
+		p.At(`linux.sysctl["` + key + `"]`)
 		file := p.Openat2(proc, "sys/"+sysctlPath(key), unix.OpenHow{
 			Flags:   unix.O_WRONLY,
 			Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ociruntime/cgroups"
+	"ociruntime/cgroups/systemd"
 	"ociruntime/internal/diag"
 )
 
@@ -69,7 +70,8 @@ func (c *container) deletable(force bool) error {
 	if status == Stopped || status == Created {
 		return nil
 	}
-	return &diag.Error{Err: fmt.Errorf("cannot delete container %s that is not stopped: %s", c.id, status), Code: "not-stopped"}
+	return &diag.Error{Err: fmt.Errorf("cannot delete container %s that is not stopped: %s", c.id, status),
+		Hint: "kill it first, or delete --force", Code: "not-stopped"}
 }
 
 // destroy ends all processes and removes cgroup and directory, in an order in
@@ -82,7 +84,7 @@ func (c *container) destroy() error {
 		return err
 	}
 	c.keepCause(group)
-	if err := c.stopScope(); err != nil {
+	if err := c.stopScope(); err != nil && !systemd.Unreachable(err) { // else there is no unit to forget
 		return err
 	}
 	if err := group.Remove(c.runtime.timeout()); err != nil {

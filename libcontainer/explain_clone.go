@@ -37,8 +37,12 @@ func (b *birth) explainClone(err error, joins bool) error {
 	}
 	switch errno {
 	case unix.EOPNOTSUPP, unix.EBUSY, unix.ENOSPC, unix.EAGAIN, unix.ENOMEM, unix.EACCES:
-		if joins {
-			return b.group.ExplainJoin(errno)
+		if !joins {
+			break
+		}
+		joined := b.group.ExplainJoin(errno)
+		if code := diag.CodeOf(joined); code != "process-limit" && code != "no-memory" { // those are not the cgroup's
+			return joined
 		}
 	}
 	return err

@@ -26,7 +26,10 @@ func (r *Runtime) Pause(id string) error {
 	}
 	group := cgroups.Load(c.Cgroup)
 	defer group.Close()
-	return group.Freeze(r.timeout())
+	if err := group.Freeze(r.timeout()); err != nil {
+		return &diag.Error{Op: "pause", Path: id, Err: err}
+	}
+	return nil
 }
 
 // Resume thaws a paused container.

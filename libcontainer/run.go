@@ -2,10 +2,16 @@ package libcontainer
 
 import (
 	"io"
+	"os"
+	"slices"
+	"strconv"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"ociruntime/internal/diag"
+	"ociruntime/libcontainer/process"
+	"ociruntime/nsenter"
 )
 
 // Run creates and starts container id. In the foreground it forwards signals,
@@ -71,10 +77,40 @@ func (b *birth) become() error {
 		if err != nil && err != io.EOF {
 			return b.explain(err)
 		}
-		if done, err := d.answer(event, err, b.stage.Reply); done || err != nil {
+		done, err := d.answer(event, err, b.stage.Reply)
+		if err == nil && done && killsCalls(d.profile) {
+			err = b.stillborn()
+		}
+		if done || err != nil {
 			return err
 		}
 	}
+}
+
+// killsCalls reports whether a filter may end a process for what it calls: then
+// that may have been execve itself.
+func killsCalls(profile *specs.LinuxSeccomp) bool {
+	if profile == nil {
+		return false
+	}
+	kills := func(a specs.LinuxSeccompAction) bool {
+		return a == specs.ActKill || a == specs.ActKillProcess || a == specs.ActKillThread || a == specs.ActTrap
+	}
+	return kills(profile.DefaultAction) ||
+		slices.ContainsFunc(profile.Syscalls, func(s specs.LinuxSyscall) bool { return kills(s.Action) })
+}
+
+// stillborn tells the two ways apart in which the stage hangs up: it has become
+// the program, or it died. A process that has ended keeps its name, which
+// execve(2) would have changed.
+func (b *birth) stillborn() error {
+	if _, err := os.Readlink("/proc/" + strconv.Itoa(b.stage.Pid) + "/exe"); err == nil {
+		return nil // the stage's own is gone before its sockets are
+	}
+	if comm, err := os.ReadFile("/proc/" + strconv.Itoa(b.stage.Pid) + "/comm"); err != nil || !nsenter.IsName(string(comm)) {
+		return nil
+	}
+	return process.Died(waitChild(b.stage.Pid), true)
 }
 
 // finish deletes the container after its process has ended. Another command

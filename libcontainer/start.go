@@ -2,6 +2,7 @@ package libcontainer
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -112,10 +113,19 @@ func (c *container) become(gate int) error {
 		if errors.As(err, &fault) {
 			return c.explainFault(fault)
 		}
+		if errors.Is(err, nsenter.ErrTimeout) {
+			return c.noAnswer(err)
+		}
 		if done, err := d.answer(event, err, reply); done || err != nil {
 			return err
 		}
 	}
+}
+
+// noAnswer words a stage that start has waited for in vain.
+func (c *container) noAnswer(err error) error {
+	return &diag.Error{Op: "start", Path: c.id, Err: fmt.Errorf("%w: the stage did not answer in %s", err, c.runtime.timeout()),
+		Hint: describeStuck(c.Pid), Code: "timeout"}
 }
 
 // gateAddress reaches the gate through the open directory: the path to it may
@@ -157,7 +167,8 @@ func (c *container) connectGate() (int, error) {
 		err = unix.Connect(fd, c.gateAddress())
 	}
 	if err == unix.EAGAIN {
-		err = errors.New("the stage did not answer in " + c.runtime.timeout().String())
+		unix.Close(fd)
+		return -1, c.noAnswer(nsenter.ErrTimeout)
 	}
 	if err != nil {
 		unix.Close(fd)

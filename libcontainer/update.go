@@ -48,7 +48,7 @@ func (c *container) updateCgroup(resources *specs.LinuxResources) error {
 	group := cgroups.Load(c.Cgroup)
 	defer group.Close()
 	if group.Mode() == cgroups.None {
-		return &diag.Error{Path: c.id, Err: cgroups.ErrNoCgroup, Code: "no-cgroup"}
+		return &diag.Error{Path: c.id, Err: cgroups.ErrNoCgroup}
 	}
 	unit, ok := systemd.Of(c.Cgroup)
 	if !ok {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -138,7 +139,14 @@ func clearOf(fd int, files []uintptr) (int, error) {
 		return fd, nil
 	}
 	defer unix.Close(fd)
-	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, parked+1)
+	high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, parked+1)
+	if err == unix.EINVAL { // the number is beyond RLIMIT_NOFILE, fcntl(2)
+		err = unix.EMFILE
+	}
+	if err != nil {
+		return -1, &diag.Error{Op: "make the stage's image", Err: err}
+	}
+	return high, nil
 }
 
 func (p *Program) imageMount() (dir int, err error) {
@@ -198,3 +206,6 @@ func (p *Program) imageMemfd() (int, error) {
 func IsImage(exe string) bool {
 	return exe == "/"+stageName || exe == "/memfd:"+stageName+" (deleted)"
 }
+
+// IsName reports whether comm, as read from /proc/PID/comm, is the stage's.
+func IsName(comm string) bool { return strings.TrimSuffix(comm, "\n") == stageName }

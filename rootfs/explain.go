@@ -177,10 +177,16 @@ func (x *explainer) noSysctl() error {
 			list = append(list, name.Name())
 		}
 		if near := nearSysctl(list, filepath.Base(path)); near != "" {
-			e.Hint = "did you mean " + near + "?"
+			e.Hint = `did you mean "` + sysctlKey(path, near) + `"?`
 		}
 	}
 	return e
+}
+
+// sysctlKey is the name, with dots, of the sysctl near in the directory of path.
+func sysctlKey(path, near string) string {
+	dir := strings.TrimPrefix(filepath.Dir(path), "/proc/sys/")
+	return strings.ReplaceAll(dir, "/", ".") + "." + near
 }
 
 // notOrdinary words a /proc, /sys or /dev that is a link or a file.

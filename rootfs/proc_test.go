@@ -13,7 +13,7 @@ import (
 // writeSysctl stands for what others do with Proc.
 func writeSysctl(r *Rootfs, p *nsenter.Program, key string) {
 	proc := r.Proc(p)
-	p.At("linux.sysctl." + key)
+	p.At(`linux.sysctl["` + key + `"]`)
 	how := unix.OpenHow{Flags: unix.O_WRONLY, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_XDEV}
 	p.Write(p.Openat2(proc, "sys/"+strings.ReplaceAll(key, ".", "/"), how), "1")
 	p.Close(proc)
@@ -32,8 +32,8 @@ func TestProc(t *testing.T) {
 
 func TestNoSuchSysctl(t *testing.T) {
 	for key, want := range map[string]string{
-		"net.ipv4.ip_forwardd": `linux.sysctl.net.ipv4.ip_forwardd: no such sysctl (did you mean ip_forward?)`,
-		"net.ipv5.ip_forward":  `linux.sysctl.net.ipv5.ip_forward: no such sysctl`,
+		"net.ipv4.ip_forwardd": `linux.sysctl["net.ipv4.ip_forwardd"]: no such sysctl (did you mean "net.ipv4.ip_forward"?)`,
+		"net.ipv5.ip_forward":  `linux.sysctl["net.ipv5.ip_forward"]: no such sysctl`,
 	} {
 		c := tiny(t, "")
 		c.sysctl = key

@@ -166,7 +166,7 @@ func (r *Rootfs) checkNamespace() error {
 		{"linux.rootfsPropagation", c.Linux.RootfsPropagation != ""},
 	} {
 		if need.set {
-			return &diag.Error{Field: need.field, Err: errNoMountNS, Hint: `add {"type": "mount"} to linux.namespaces`, Code: "mount-namespace"}
+			return &diag.Error{Field: need.field, Err: errNoMountNS, Hint: `add {"type": "mount"} to linux.namespaces`}
 		}
 	}
 	return nil

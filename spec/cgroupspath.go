@@ -1,6 +1,11 @@
 package spec
 
-import "strings"
+import (
+	"errors"
+	"strings"
+
+	"ociruntime/internal/diag"
+)
 
 // cgroupsPath checks config-linux.md#cgroups-path, which lets a runtime say
 // what is invalid. A path that climbs could only be a mistake or an attack.
@@ -12,7 +17,8 @@ func (c *checker) cgroupsPath(path string) {
 	if c.host.SystemdCgroup {
 		if strings.Count(path, ":") != 2 || strings.HasSuffix(path, ":") {
 			// The words are runc's.
-			c.problem(field, `expected cgroupsPath to be of format "slice:prefix:name" for systemd cgroups, got "`+path+`" instead`)
+			c.add(&diag.Error{Field: field, Code: "cgroup-path-invalid",
+				Err: errors.New(`expected cgroupsPath to be of format "slice:prefix:name" for systemd cgroups, got "` + path + `" instead`)})
 		}
 		return
 	}

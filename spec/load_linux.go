@@ -27,7 +27,8 @@ func Load(bundle string) (config *specs.Spec, raw []byte, err error) {
 	raw, err = readFile(filepath.Join(bundle, ConfigFile), unix.O_NONBLOCK)
 	if errors.Is(err, unix.ENOENT) {
 		// Engines and their tests know these words.
-		err = &diag.Error{Op: "JSON specification file " + ConfigFile + " not found", Err: err, Code: CodeNotFound}
+		err = &diag.Error{Op: "JSON specification file " + ConfigFile + " not found", Err: err, Code: CodeNotFound,
+			Hint: "name the bundle with --bundle; runtime spec makes a configuration"}
 	}
 	if err != nil {
 		return nil, nil, err

@@ -21,7 +21,7 @@ func TestLoad(t *testing.T) {
 		cause error
 	}{
 		{"good", write(good), "", nil},
-		{"missing", func(*testing.T, string) {}, `JSON specification file config.json not found: open "PATH": no such file or directory`, unix.ENOENT},
+		{"missing", func(*testing.T, string) {}, `JSON specification file config.json not found: open "PATH": no such file or directory (name the bundle with --bundle; runtime spec makes a configuration)`, unix.ENOENT},
 		{"a directory", func(t *testing.T, path string) { must(t, os.Mkdir(path, 0o777)) }, `read "PATH": is not a regular file`, nil},
 		{"a FIFO", func(t *testing.T, path string) { must(t, unix.Mkfifo(path, 0o666)) }, `read "PATH": is not a regular file`, nil},
 		{"a loop", func(t *testing.T, path string) { must(t, os.Symlink("config.json", path)) }, `open "PATH": too many levels of symbolic links`, unix.ELOOP},

@@ -93,7 +93,9 @@ func newChecker(config *specs.Spec, host Host) *checker {
 }
 
 func (c *checker) add(e *diag.Error) {
-	e.Code = CodeInvalid
+	if e.Code == "" {
+		e.Code = CodeInvalid
+	}
 	c.problems = append(c.problems, e)
 }
 

@@ -36,6 +36,13 @@ const (
 // ErrNoSession: there is no user manager to talk to.
 var ErrNoSession = errors.New("no systemd user session")
 
+// Unreachable reports whether err says that there is no systemd to talk to, and
+// so nothing that it knows.
+func Unreachable(err error) bool {
+	code := diag.CodeOf(err)
+	return code == "systemd-connect" || code == "systemd-no-session"
+}
+
 // endpoint is one place where systemd may answer.
 type endpoint struct {
 	path string // of a unix socket; "@" stands for the NUL of an abstract one

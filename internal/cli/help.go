@@ -55,7 +55,7 @@ func (c *call) help() error {
 	}
 	topic := find(verbs, c.args[0])
 	if topic == nil {
-		return unknownCommand(c.args[0])
+		return unknownCommand(verbs, c.args[0])
 	}
 	return write(help(topic.name))
 }

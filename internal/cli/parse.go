@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ociruntime/internal/diag"
+	"ociruntime/internal/json"
 )
 
 // mistake is a command line that cannot be carried out. The user sees it on
@@ -29,8 +30,38 @@ func incorrect(format string, args ...any) *mistake {
 }
 
 // unknownCommand is the mistake that runc has an exit code for.
-func unknownCommand(name string) *mistake {
-	return &mistake{err: &diag.Error{Err: errors.New("No help topic for '" + name + "'"), Code: "usage"}, code: 3}
+func unknownCommand(verbs []*command, name string) *mistake {
+	err := &diag.Error{Err: errors.New("No help topic for '" + name + "'"), Code: "usage"}
+	err.Hint = meant(json.Nearest(name, verbNames(verbs)), "runtime help lists all commands")
+	return &mistake{err: err, code: 3}
+}
+
+// verbNames lists the commands for a guess at what was meant.
+func verbNames(verbs []*command) string {
+	var names strings.Builder
+	for _, c := range verbs {
+		names.WriteString(c.name + " ")
+	}
+	return names.String()
+}
+
+// unknownFlag is the mistake of a flag that the command does not have.
+func (v *values) unknownFlag(name string) *mistake {
+	m := incorrect("flag provided but not defined: -%s", name)
+	var known strings.Builder
+	for _, table := range v.tables {
+		for i := range table {
+			known.WriteString(table[i].name + " ")
+		}
+	}
+	near := json.Nearest(name, known.String())
+	switch {
+	case v.outer != nil && v.outer.lookup(name) != nil:
+		m.err = &diag.Error{Err: m.err, Hint: "it stands before the command"}
+	case near != "":
+		m.err = &diag.Error{Err: m.err, Hint: meant("--"+near, "")}
+	}
+	return m
 }
 
 // helpFlag is in front of the flags of every command, and of the globals.
@@ -46,9 +77,9 @@ func parse(argv []string, globals [][]flag, verbs []*command) (*call, error) {
 		return c, err
 	}
 	if c.command = find(verbs, rest[0]); c.command == nil {
-		return c, unknownCommand(rest[0])
+		return c, unknownCommand(verbs, rest[0])
 	}
-	c.flags.tables = c.command.flags
+	c.flags = values{tables: c.command.flags, outer: &c.global}
 	c.args, err = c.flags.take(rest[1:], c.command.passthrough)
 	if err == nil && !c.flags.bool("help") {
 		err = c.checkCount()
@@ -124,7 +155,7 @@ func (v *values) flag(argv []string) (int, error) {
 	words := 1
 	switch {
 	case f == nil:
-		return 0, incorrect("flag provided but not defined: -%s", name)
+		return 0, v.unknownFlag(name)
 	case f.kind == boolean && !hasValue:
 		value = "true"
 	case !hasValue && len(argv) < 2:

@@ -92,13 +92,16 @@ func TestParseMistakes(t *testing.T) {
 		line, message, usage string
 		code                 int
 	}{
-		{"foo", "No help topic for 'foo'", "", 3},
-		{"foo -h", "No help topic for 'foo'", "", 3},
+		{"foo", "No help topic for 'foo' (runtime help lists all commands)", "", 3},
+		{"vreb x", `No help topic for 'vreb' (did you mean "verb"?)`, "", 3},
+		{"verb --flie x", `flag provided but not defined: -flie (did you mean "--file"?)`, "Incorrect Usage: flag provided but not defined: -flie", 1},
+		{"verb --root /x", `flag provided but not defined: -root (it stands before the command)`, "Incorrect Usage: flag provided but not defined: -root", 1},
+		{"foo -h", "No help topic for 'foo' (runtime help lists all commands)", "", 3},
 		{"--nosuch verb x", "flag provided but not defined: -nosuch", "Incorrect Usage: flag provided but not defined: -nosuch", 1},
 		{"verb x --nosuch=1", "flag provided but not defined: -nosuch", "Incorrect Usage: flag provided but not defined: -nosuch", 1},
-		{"verb ---all x", "flag provided but not defined: --all", "Incorrect Usage: flag provided but not defined: --all", 1},
+		{"verb ---all x", `flag provided but not defined: --all (did you mean "--all"?)`, "Incorrect Usage: flag provided but not defined: --all", 1},
 		{"verb --=x x", "flag provided but not defined: -", "Incorrect Usage: flag provided but not defined: -", 1},
-		{"verb x -v", "flag provided but not defined: -v", "Incorrect Usage: flag provided but not defined: -v", 1},
+		{"verb x -v", "flag provided but not defined: -v (it stands before the command)", "Incorrect Usage: flag provided but not defined: -v", 1},
 		{"verb x --file", "flag needs an argument: -file", "Incorrect Usage: flag needs an argument: -file", 1},
 		{"verb --all=maybe x", `invalid value "maybe" for flag -all: parse error`, `Incorrect Usage: invalid value "maybe" for flag -all: parse error`, 1},
 		{"verb --count -1 x", `invalid value "-1" for flag -count: parse error`, `Incorrect Usage: invalid value "-1" for flag -count: parse error`, 1},

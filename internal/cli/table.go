@@ -61,6 +61,7 @@ type call struct {
 type values struct {
 	tables [][]flag
 	given  []given
+	outer  *values // of the globals, for a guess at what was meant
 }
 
 type given struct {

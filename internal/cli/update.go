@@ -150,7 +150,7 @@ func checked[T any](n *numbers, name string, x T, err error) *T {
 		err = cause // without Go's `strconv.ParseInt: parsing "x"`
 	}
 	if n.err == nil {
-		n.err = &diag.Error{Op: "invalid value for " + name, Path: n.flags.text(name), Err: err, Code: "usage"}
+		n.err = &diag.Error{Op: "invalid value for " + name, Path: n.flags.text(name), Err: err, Hint: "a number; of bytes also as 512k, 100M, 1g", Code: "usage"}
 	}
 	return nil
 }

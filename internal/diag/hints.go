@@ -25,6 +25,7 @@ var rules = [...]rule{
 	{"", "", unix.ENFILE, "open-files", ""},
 	{"", "", unix.ENOMEM, "no-memory", ""},
 
+	{"linux.mountLabel", "", 0, "selinux", "is SELinux enabled on this host?"},
 	{"", "fsopen", unix.ENODEV, "mount-filesystem", "this kernel knows no such file system"},
 	{"", "fsconfig", unix.EINVAL, "mount-option", ""},
 	{"", "move_mount", unix.ENOSPC, "mount-limit", "there are as many mounts as the sysctl fs.mount-max allows"},
@@ -35,9 +36,8 @@ var rules = [...]rule{
 	{"linux.maskedPaths", "openat2", unix.ENOENT, "rootfs", "container's /dev/null is invalid: missing, but needed to mask files"},
 	{"linux.devices", "open_tree", unix.ENOENT, "device", "it may not be made here, and the host has no such device to bind"},
 	{"process.terminal", "openat2", unix.ENOENT, "config-invalid", "a terminal needs a mount of type devpts on /dev/pts"},
-	{"linux.mountLabel", "", 0, "selinux", "is SELinux enabled on this host?"},
 
-	{"", "clone", unix.EAGAIN, "process-limit", ""},
+	{"", "clone", unix.EAGAIN, "process-limit", "RLIMIT_NPROC of the user, or kernel.threads-max, is reached"},
 	{"", "clone", unix.EPERM, "namespace-denied", "other namespaces need CAP_SYS_ADMIN, or a user namespace that this host lets the caller make"},
 	{"", "clone", 0, "namespace", ""},
 	{"", "setns", unix.EPERM, "namespace-join", ""},

@@ -72,7 +72,7 @@ func (k Kind) run(i int, state []byte) error {
 	if err == nil {
 		return nil
 	}
-	return &diag.Error{
+	failure := &diag.Error{
 		Field: fmt.Sprintf("hooks.%s[%d]", k.Name, i),
 		Op:    fmt.Sprintf("error running %s hook #%d", k.Name, i),
 		Path:  h.Path,
@@ -81,6 +81,10 @@ func (k Kind) run(i int, state []byte) error {
 		Code:  "hook",
 		Stage: diag.StageHooks,
 	}
+	if inner := (*diag.Error)(nil); errors.As(err, &inner) && inner.Code != "" {
+		failure.Code = inner.Code // it was not the hook's fault: interrupted
+	}
+	return failure
 }
 
 // running is a started hook and our ends of its pipes, -1 once closed.

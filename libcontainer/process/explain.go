@@ -27,16 +27,9 @@ func Explain(err error, process *specs.Process, root int, linux *specs.Linux) er
 	case fault.Field == programField && len(process.Args) > 0:
 		return v.program(fault, process)
 	case fault.Field == cwdField && fault.Path != "":
-		return withHint(fault, v.pathHint(process.Cwd, errnoOf(fault)))
+		return &diag.Error{Field: cwdField, Op: "chdir", Path: process.Cwd, Err: fault.Err, Hint: v.pathHint(process.Cwd, errnoOf(fault))}
 	}
 	return diag.Explained(fault)
-}
-
-// withHint returns a copy of e with hint, if there is one.
-func withHint(e *diag.Error, hint string) error {
-	with := *e
-	with.Hint = hint
-	return &with
 }
 
 func errnoOf(err error) unix.Errno {
