@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"ociruntime/internal/diag"
 )
 
 const second = time.Second
@@ -171,6 +173,9 @@ func testBusy(t *testing.T) {
 	c := inside(t, g, "exec sleep 100")
 	start := time.Now()
 	err := g.Remove(50 * time.Millisecond)
+	if code := diag.CodeOf(err); code != "cgroup-busy" {
+		t.Errorf("code: %s", code)
+	}
 	if !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), itoa(int64(c.Process.Pid))+" (s") { // sh, or sleep by now
 		t.Errorf("remove with a process inside: %v", err)
 	}

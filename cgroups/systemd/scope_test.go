@@ -18,6 +18,8 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"ociruntime/internal/diag"
 )
 
 // manager is a systemd of the test's own: it speaks D-Bus with another
@@ -268,6 +270,9 @@ func TestRefusals(t *testing.T) {
 			got := ""
 			if err := c.do(); err != nil {
 				got = err.Error()
+				if code := diag.CodeOf(err); code != "systemd-unit" {
+					t.Errorf("code: %s", code)
+				}
 			}
 			if got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)

@@ -132,6 +132,14 @@ func File(t testing.TB, path string) {
 	}
 }
 
+// NoFile needs a host without a file.
+func NoFile(t testing.TB, path string) {
+	t.Helper()
+	if _, err := os.Stat(path); err == nil {
+		skip(t, "without:"+path, "needs a host without "+path)
+	}
+}
+
 // Program needs a program of the host, and returns its path.
 func Program(t testing.TB, name string) string {
 	t.Helper()
