@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"ociruntime/tests/require"
 	"ociruntime/tests/view"
@@ -22,22 +23,33 @@ func (w *World) CgroupParent(t *testing.T) string {
 }
 
 // removeParent removes the cgroup that an engine leaves, and complains about
-// those below it.
+// those below it. What podman has started to clean up gets the time to end.
 func removeParent(t *testing.T, parent string) {
 	var left []string
-	for _, h := range view.Hierarchies() {
-		top := filepath.Join(h.Point, parent)
-		dirs := cgroupsBelow(top)
-		for _, dir := range slices.Backward(dirs) {
-			if dir != top && !engineOwned(dir) {
-				left = append(left, dir)
-			}
-			_ = os.Remove(dir) // what stays fails the view
+	for deadline := time.Now().Add(timeout); ; time.Sleep(20 * time.Millisecond) {
+		left = removeOwned(parent)
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("left behind: %s", strings.Join(left, " "))
+			return
 		}
 	}
-	if len(left) > 0 {
-		t.Errorf("left behind: %s", strings.Join(left, " "))
+}
+
+// removeOwned removes the cgroup and what the engine itself has made in it,
+// and returns what is still there.
+func removeOwned(parent string) (left []string) {
+	for _, h := range view.Hierarchies() {
+		top := filepath.Join(h.Point, parent)
+		for _, dir := range slices.Backward(cgroupsBelow(top)) {
+			if (dir != top && !engineOwned(dir)) || os.Remove(dir) != nil {
+				left = append(left, dir)
+			}
+		}
 	}
+	return left
 }
 
 // engineOwned names those that the engines themselves make and leave: dockerd

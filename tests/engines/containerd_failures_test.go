@@ -26,16 +26,16 @@ func ctrFailures(t *testing.T, c *Containerd) {
 	})
 	parallel(t, "deleted-behind-its-back", func(t *testing.T) { // "does not exist" is success for containerd
 		id := c.Start(t, "--", "sleep", "100")
-		c.Call(t, binary(t), "--root", c.Root(), "delete", "--force", id).OK(t)
+		c.Call(t, installed, "--root", c.Root(), "delete", "--force", id).OK(t)
 		eventually(t, "stopped", func() bool { return c.Status(t, id) == "STOPPED" })
 		contains(t, c.Ctr(t, "task", "delete", id).Stderr, "code 137")
 		c.gone(t, id)
 	})
 	parallel(t, "delete-again", func(t *testing.T) {
 		for range 2 {
-			c.Call(t, binary(t), "--root", c.Root(), "delete", "--force", name()).OK(t)
+			c.Call(t, installed, "--root", c.Root(), "delete", "--force", name()).OK(t)
 		}
-		c.Call(t, binary(t), "--root", c.Root(), "delete", name()).Fails(t, "does not exist")
+		c.Call(t, installed, "--root", c.Root(), "delete", name()).Fails(t, "does not exist")
 	})
 	parallel(t, "shim-killed", func(t *testing.T) {
 		id := c.Start(t, "--", "sleep", "100")

@@ -86,7 +86,7 @@ func (c *Containerd) run(t testing.TB, id string, args ...string) []string {
 			break
 		}
 	}
-	words := c.ctr("run", "--runtime", "io.containerd.runc.v2", "--runc-binary", binary(t))
+	words := c.ctr(strings.Fields(strings.TrimSuffix(snippet(t, "ctr"), "...\n"))[1:]...)
 	words = append(words, flags...)
 	if !strings.Contains(strings.Join(flags, " "), "--rootfs") && !strings.Contains(strings.Join(flags, " "), "--config") {
 		words = append(words, image)

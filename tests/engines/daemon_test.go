@@ -71,6 +71,14 @@ func (d *Daemon) Signal(t testing.TB, signal syscall.Signal) {
 	check(t, unix.Kill(d.pid, signal))
 }
 
+// Kill ends the daemon as the OOM killer may; what it has started stays.
+func (d *Daemon) Kill(t testing.TB) {
+	t.Helper()
+	d.Signal(t, unix.SIGKILL)
+	_ = d.cmd.Wait() // "signal: killed"
+	d.cmd = nil
+}
+
 // Stop ends the daemon as a service manager does, and waits for it.
 func (d *Daemon) Stop(t testing.TB) {
 	t.Helper()

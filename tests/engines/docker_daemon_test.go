@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"ociruntime/tests/require"
 )
 
@@ -82,9 +80,7 @@ func TestDockerLiveRestore(t *testing.T) {
 	ends := d.Start(t, "--", "sh", "-c", "until [ -e /tmp/end ]; do usleep 10000; done; exit 7")
 	pid := d.Inspect(t, stays, "{{.State.Pid}}")
 
-	d.Signal(t, unix.SIGKILL)
-	_ = d.cmd.Wait() // "signal: killed"
-	d.cmd = nil
+	d.Kill(t)
 	d.Call(t, "test", "-e", "/proc/"+pid).OK(t)
 	d.Daemon.start(t, d.ready)
 

@@ -77,6 +77,19 @@ func dockerLife(t *testing.T, d *Docker) {
 		equals(t, "output", got, "got words")
 		d.Docker(t, "rm", n).OK(t)
 	})
+	parallel(t, "attach-running", func(t *testing.T) {
+		c := d.Start(t, "-i", "--", "sh", "-c", "read line; echo got $line; exit 5")
+		// At the end of its input dockerd would no longer send output.
+		script := `mkfifo "$0" && exec 3<>"$0" && echo words >&3 && exec docker attach "$1" <&3`
+		equals(t, "output", d.Call(t, "sh", "-c", script, d.File("tmp", c), c).Exits(t, 5), "got words")
+		equals(t, "logs", d.Docker(t, "logs", "--follow", c).OK(t), "got words")
+	})
+	parallel(t, "attach-terminal", func(t *testing.T) {
+		c := d.Start(t, "-it", "--", "sh")
+		term := d.Terminal(t, "docker", "attach", c)
+		term.Write("tty; " + untilSize("40 120") + "; exit 5\n")
+		contains(t, term.Exits(5), "/dev/pts/0", "is now 40 120")
+	})
 	parallel(t, "stop", func(t *testing.T) {
 		c := d.Start(t, "--", "sh", "-c", "trap 'echo bye; exit 3' TERM; echo up; while :; do usleep 10000; done")
 		eventually(t, "up", func() bool { return d.Docker(t, "logs", c).OK(t) == "up" })
@@ -122,6 +135,14 @@ func dockerLife(t *testing.T, d *Docker) {
 		}
 		eventually(t, "two starts", func() bool { return d.Docker(t, "logs", c).OK(t) == "up\nup" })
 	})
+	parallel(t, "restart-always", func(t *testing.T) {
+		c := d.Start(t, "--restart", "always", "--", "sh", "-c", "echo up; exec sleep 100")
+		pid := d.Inspect(t, c, "{{.State.Pid}}")
+		d.Call(t, "kill", "-KILL", pid).OK(t)
+		eventually(t, "a new process", func() bool {
+			return d.Inspect(t, c, "{{.RestartCount}} {{.State.Running}}") == "1 true" && d.Inspect(t, c, "{{.State.Pid}}") != pid
+		})
+	})
 	parallel(t, "restart-policy", func(t *testing.T) {
 		c := d.Start(t, "--restart", "on-failure:2", "--", "sh", "-c", "echo try; exit 1")
 		eventually(t, "two restarts", func() bool {
@@ -157,7 +178,7 @@ func dockerLook(t *testing.T, d *Docker) {
 	parallel(t, "inspect", func(t *testing.T) {
 		c := d.Start(t, "--", "sleep", "100")
 		pid := d.Inspect(t, c, "{{.State.Pid}}")
-		equals(t, "state", d.Inspect(t, c, "{{.State.Running}} {{.HostConfig.Runtime}}"), "true tested")
+		equals(t, "state", d.Inspect(t, c, "{{.State.Running}} {{.HostConfig.Runtime}}"), "true runtime")
 		contains(t, d.Call(t, "cat", "/proc/"+pid+"/cmdline").OK(t), "sleep\x00100")
 	})
 	parallel(t, "rm-force", func(t *testing.T) {

@@ -1,8 +1,18 @@
 package engines
 
 import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // serve is a command that answers HTTP on the port.
@@ -13,9 +23,41 @@ func serve(port string) []string {
 // fetch gets the page from the world's own network.
 func (w *World) fetch(t testing.TB, address string) {
 	t.Helper()
+	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DialContext: w.dial, DisableKeepAlives: true}}
 	eventually(t, "served on "+address, func() bool {
-		return w.Call(t, "curl", "--silent", "--max-time", "5", "http://"+address+"/").Stdout == "served\n"
+		answer, err := client.Get("http://" + address + "/")
+		if err != nil {
+			return false
+		}
+		defer answer.Body.Close()
+		page, err := io.ReadAll(answer.Body)
+		return err == nil && string(page) == "served\n"
 	})
+}
+
+// dial connects from inside the world's network.
+func (w *World) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	namespace, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", w.pid))
+	if err != nil {
+		return nil, err
+	}
+	defer namespace.Close()
+	type result struct {
+		conn net.Conn
+		err  error
+	}
+	done := make(chan result)
+	go func() {
+		runtime.LockOSThread() // and never unlock: the thread ends with the goroutine
+		if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
+			done <- result{err: err}
+			return
+		}
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		done <- result{conn, err}
+	}()
+	r := <-done
+	return r.conn, r.err
 }
 
 func dockerNetwork(t *testing.T, d *Docker) {
@@ -68,7 +110,7 @@ func dockerNetwork(t *testing.T, d *Docker) {
 func dockerNamespaces(t *testing.T, d *Docker) {
 	parallel(t, "pid-host", func(t *testing.T) {
 		got := d.Run(t, "--pid=host", "--", "sh", "-c", "cat /proc/*/cmdline 2>/dev/null | tr '\\0' ' '; true").OK(t)
-		contains(t, got, "dockerd --add-runtime")
+		contains(t, got, "dockerd --data-root")
 	})
 	parallel(t, "pid-host-leaves-nothing", func(t *testing.T) { // orphans survive the first process, but not the container
 		c := d.Start(t, "--pid=host", "--", "sh", "-c", "sleep 4321 & sleep 0.3")

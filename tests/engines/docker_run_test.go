@@ -35,7 +35,7 @@ func dockerRun(t *testing.T, d *Docker) {
 		equals(t, "output", d.Run(t, "--", "echo", "hi").OK(t), "hi")
 	})
 	parallel(t, "run-named-runtime", func(t *testing.T) {
-		equals(t, "output", d.Run(t, "--runtime", "tested", "--", "echo", "hi").OK(t), "hi")
+		equals(t, "output", d.Run(t, "--runtime", "runtime", "--", "echo", "hi").OK(t), "hi")
 	})
 	parallel(t, "run-stderr", func(t *testing.T) {
 		r := d.Run(t, "--", "sh", "-c", "echo out; echo err >&2")
@@ -64,6 +64,14 @@ func dockerRun(t *testing.T, d *Docker) {
 	parallel(t, "run-init", func(t *testing.T) {
 		got := d.Run(t, "--init", "--", "sh", "-c", "cat /proc/1/comm; sh -c 'sleep 0.1 & exit'; sleep 0.5; ps -o stat | grep -c Z; true").OK(t)
 		equals(t, "output", got, "docker-init\n0")
+	})
+	parallel(t, "run-descriptors", func(t *testing.T) { // the shim hands the runtime sockets of its own
+		// ls has a fourth one, for the directory itself.
+		equals(t, "run", d.Run(t, "--", "ls", "/proc/self/fd").OK(t), "0\n1\n2\n3")
+		c := d.Start(t, "--", "sleep", "100")
+		equals(t, "exec", d.Docker(t, "exec", c, "ls", "/proc/self/fd").OK(t), "0\n1\n2\n3")
+		contains(t, d.Docker(t, "exec", c, "ls", "-l", "/proc/1/fd").OK(t), " 2 -> pipe:")
+		lacks(t, d.Docker(t, "exec", c, "ls", "-l", "/proc/1/fd").OK(t), " 3 -> ")
 	})
 	parallel(t, "run-many-at-once", func(t *testing.T) {
 		results := make(chan Result, 8)

@@ -16,6 +16,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(worldEnv); dir != "" {
 		os.Exit(furnish(dir))
 	}
+	if os.Getenv(readyEnv) != "" {
+		os.Exit(ready())
+	}
 	if os.Getenv("TEST_VIEWS") == "" {
 		// Engines take long to start, so only the host as it is.
 		os.Setenv("TEST_VIEWS", string(view.AsIs))

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"ociruntime/tests/require"
 )
 
 // podmanOptions: flags that end in config.json.
@@ -101,6 +99,16 @@ func podmanOptions(t *testing.T, p *Podman) {
 		p.Call(t, append(words, p.run("run", "--rm", "--", "true")[len(p.podman()):]...)...).OK(t)
 		contains(t, p.Call(t, "cat", dir+"/state").OK(t), `"status"`, `"stopped"`)
 	})
+	parallel(t, "hooks-output", func(t *testing.T) { // crun's run.oci.hooks.stdout and .stderr
+		dir := p.scratch + "/" + name()
+		p.Call(t, append(append([]string{}, p.as...), "mkdir", dir)...).OK(t)
+		hook := `{"version":"1.0.0","hook":{"path":"/bin/sh","args":["sh","-c","echo said; echo complained >&2"]},"when":{"always":true},"stages":["createRuntime"]}`
+		p.CallWith(t, hook, nil, "sh", "-c", "cat >"+dir+"/hook.json").OK(t)
+		words := append(append(append([]string{}, p.as...), "podman", "--hooks-dir", dir), p.global...)
+		flags := []string{"run", "--rm", "--annotation", "run.oci.hooks.stdout=" + dir + "/out", "--annotation", "run.oci.hooks.stderr=" + dir + "/err", "--", "true"}
+		p.Call(t, append(words, p.run(flags...)[len(p.podman()):]...)...).OK(t)
+		equals(t, "output", p.Call(t, "cat", dir+"/out", dir+"/err").OK(t), "said\ncomplained")
+	})
 	podmanSupervised(t, p)
 }
 
@@ -125,14 +133,37 @@ func podmanSupervised(t *testing.T, p *Podman) {
 		contains(t, socket.read(t), "MAINPID=", "READY=1")
 	})
 	parallel(t, "sd-notify-container", func(t *testing.T) {
-		require.Program(t, "systemd-notify")
 		socket := p.listenNotify(t)
-		words := p.run("run", "--detach", "--rm", "--sdnotify", "container", "--volume", "/usr:/usr:ro", "--volume", "/usr/lib:/lib:ro", "--volume", "/usr/lib64:/lib64:ro",
-			"--", "sh", "-c", "/usr/bin/systemd-notify --ready; sleep 1")
+		p.install(t, "/proc/self/exe", "/usr/local/bin/ready")
+		flags := []string{"run", "--detach", "--rm", "--sdnotify", "container", "--env", readyEnv + "=1"}
+		// The test binary may need the host's dynamic linker.
+		for from, to := range map[string]string{"/usr/local/bin": "/ready", "/usr": "/usr", "/usr/lib": "/lib", "/usr/lib64": "/lib64"} {
+			if exists(from) {
+				flags = append(flags, "--volume", from+":"+to+":ro")
+			}
+		}
+		words := p.run(append(flags, "--", "/ready/ready")...)
 		p.CallWith(t, "", []string{"NOTIFY_SOCKET=" + socket.path}, words...).OK(t)
 		contains(t, socket.read(t), "MAINPID=")
 		contains(t, socket.read(t), "READY=1") // conmon passes on nothing else
 	})
+}
+
+// readyEnv marks the test binary that says in a container that it is ready.
+const readyEnv = "ENGINES_READY"
+
+// ready tells the service manager, as sd_notify(3) does, and stays a while: a
+// message whose sender is gone may not be passed on.
+func ready() int {
+	conn, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
+	if err != nil {
+		return complain(err)
+	}
+	if _, err := conn.Write([]byte("READY=1")); err != nil {
+		return complain(err)
+	}
+	time.Sleep(time.Second)
+	return 0
 }
 
 // notifySocket is what a service manager listens on, sd_notify(3).

@@ -11,6 +11,13 @@ func podmanRun(t *testing.T, p *Podman) {
 	parallel(t, "run", func(t *testing.T) {
 		equals(t, "output", p.Run(t, "--", "echo", "hi").OK(t), "hi")
 	})
+	parallel(t, "run-named-runtime", func(t *testing.T) {
+		p := *p
+		p.global = append(p.global[:len(p.global):len(p.global)], "--runtime", installed)
+		equals(t, "output", p.Run(t, "--", "echo", "hi").OK(t), "hi")
+		c := p.Start(t, "--", "sleep", "100")
+		equals(t, "runtime", p.Inspect(t, c, "{{.OCIRuntime}}"), installed)
+	})
 	parallel(t, "run-stdin", func(t *testing.T) {
 		words := p.run("run", "--rm", "-i", "--", "wc", "-l")
 		equals(t, "lines", p.CallWith(t, "1\n2\n", nil, words...).OK(t), "2")

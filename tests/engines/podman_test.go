@@ -3,7 +3,6 @@ package engines
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -19,16 +18,13 @@ type Podman struct {
 	scratch string   // a directory of the user's
 }
 
-// podmanConfig is a containers.conf. podman asks for features that only some
-// runtimes have by the name of the runtime's file.
+// podmanConfig is what the tests add to the containers.conf of README.md.
 const podmanConfig = `[containers]
 default_sysctls = []
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
-runtime_supports_json = [%[1]q]
-runtime_supports_nocgroup = [%[1]q]
-infra_image = %[2]q
+infra_image = %q
 `
 
 // NewPodman prepares one for root, with the image loaded.
@@ -59,11 +55,10 @@ func NewRootlessPodman(t *testing.T) *Podman {
 
 func (p *Podman) prepare(t *testing.T) {
 	t.Helper()
-	config := p.File("containers.conf")
-	text := fmt.Sprintf(podmanConfig, filepath.Base(binary(t)), pauseImage)
-	check(t, os.WriteFile(config, []byte(text), 0o644))
-	p.env = append(p.env, "CONTAINERS_CONF="+config)
-	p.global = append(p.global, "--runtime", binary(t))
+	config := p.Path("/etc/containers/containers.conf")
+	check(t, os.MkdirAll(config+".d", 0o755))
+	check(t, os.WriteFile(config, []byte(snippet(t, "podman")), 0o644))
+	check(t, os.WriteFile(config+".d/tests.conf", fmt.Appendf(nil, podmanConfig, pauseImage), 0o644))
 	p.Podman(t, "load", "--input", p.Archive(t)).OK(t)
 }
 

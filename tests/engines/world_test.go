@@ -34,9 +34,11 @@ type World struct {
 // process; its value is the World's Dir.
 const worldEnv = "ENGINES_WORLD"
 
-// worldPath is the PATH inside. Nothing local may stand before what the
-// packages install.
-const worldPath = "/usr/sbin:/usr/bin:/sbin:/bin"
+// worldPath is the PATH inside, systemd's default.
+const worldPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// installed is where the runtime under test is inside, as README.md has it.
+const installed = "/usr/local/bin/runtime"
 
 // privateDirs are those whose changes stay inside.
 var privateDirs = []string{"/etc", "/var", "/root", "/home", "/opt", "/mnt"}
@@ -48,18 +50,33 @@ func NewWorld(t *testing.T) *World {
 	check(t, err)
 	check(t, os.Chmod(dir, 0o755))
 	w := &World{T: t, Dir: dir}
-	for _, name := range []string{"bin", "tmp"} {
-		check(t, os.Mkdir(w.File(name), 0o755))
-	}
+	check(t, os.Mkdir(w.File("tmp"), 0o755))
 	check(t, os.Chmod(w.File("tmp"), 0o777|os.ModeSticky))
-	w.env = []string{"PATH=" + w.File("bin") + ":" + worldPath, "HOME=/root", "TMPDIR=" + w.File("tmp"), "LC_ALL=C.UTF-8"}
+	w.env = []string{"PATH=" + worldPath, "HOME=/root", "TMPDIR=" + w.File("tmp"), "LC_ALL=C.UTF-8"}
 	w.start()
+	w.install(t, binary(t), installed)
 	return w
 }
 
 // File returns a path in Dir.
 func (w *World) File(elem ...string) string {
 	return filepath.Join(append([]string{w.Dir}, elem...)...)
+}
+
+// install copies a program into the world.
+func (w *World) install(t testing.TB, from, to string) {
+	t.Helper()
+	program, err := os.ReadFile(from)
+	check(t, err)
+	// A process forked meanwhile would hold the file open for writing, golang.org/issue/22315.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	check(t, os.WriteFile(w.Path(to), program, 0o755))
+}
+
+// Path returns the path outside of a file inside.
+func (w *World) Path(inside string) string {
+	return fmt.Sprintf("/proc/%d/root%s", w.pid, inside)
 }
 
 // start runs the first process and waits until it has furnished the world.
@@ -141,8 +158,10 @@ func arrange(dir string) error {
 			return fmt.Errorf("overlay on %s: %w", point, err)
 		}
 	}
-	if err := ownRun(); err != nil {
-		return err
+	for _, mount := range []func() error{ownRun, ownLocal} {
+		if err := mount(); err != nil {
+			return err
+		}
 	}
 	if err := ownTun(dir); err != nil {
 		return err
@@ -202,6 +221,20 @@ func ownRun() error {
 		return fmt.Errorf("mount /run: %w", err)
 	}
 	for _, d := range []string{"/run/lock", "/run/user"} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ownLocal covers /usr/local: nothing of the machine's may stand before what
+// the packages install.
+func ownLocal() error {
+	if err := unix.Mount("tmpfs", "/usr/local", "tmpfs", unix.MS_NODEV, "mode=0755"); err != nil {
+		return fmt.Errorf("mount /usr/local: %w", err)
+	}
+	for _, d := range []string{"/usr/local/bin", "/usr/local/sbin"} {
 		if err := os.Mkdir(d, 0o755); err != nil {
 			return err
 		}
