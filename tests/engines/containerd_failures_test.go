@@ -37,6 +37,22 @@ func ctrFailures(t *testing.T, c *Containerd) {
 		}
 		c.Call(t, installed, "--root", c.Root(), "delete", name()).Fails(t, "does not exist")
 	})
+	parallel(t, "disk-full", func(t *testing.T) {
+		other := *c // with a state directory of its own
+		other.namespace = c.namespace + "full"
+		t.Cleanup(func() { removeParent(t, "/"+other.namespace) })
+		other.Ctr(t, "image", "import", c.File("image.tar")).OK(t)
+		c.Call(t, "mkdir", "-p", other.Root()).OK(t)
+		c.Call(t, "mount", "-t", "tmpfs", "-o", "size=64k,mode=0711", "small", other.Root()).OK(t)
+		c.Call(t, "dd", "if=/dev/zero", "of="+other.Root()+"/filler").Fails(t, "No space left")
+		id := name()
+		c.Call(t, other.run(t, id, "--rm", "--", "echo", "hi")...).Fails(t, "no space left on device")
+		other.gone(t, id)
+		c.Call(t, "rm", other.Root()+"/filler").OK(t)
+		equals(t, "output", c.Call(t, other.run(t, id, "--rm", "--", "echo", "hi")...).OK(t), "hi")
+		other.gone(t, id)
+		c.Call(t, "umount", other.Root()).OK(t)
+	})
 	parallel(t, "shim-killed", func(t *testing.T) {
 		id := c.Start(t, "--", "sleep", "100")
 		pid := c.PID(t, id)

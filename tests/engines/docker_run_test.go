@@ -19,6 +19,7 @@ func TestDocker(t *testing.T) {
 	dockerSecurity(t, d)
 	dockerNamespaces(t, d)
 	dockerBuild(t, d)
+	dockerFailures(t, d)
 }
 
 // parallel runs the subtest beside its siblings.
