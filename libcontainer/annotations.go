@@ -10,6 +10,9 @@ const (
 	// Files that what hooks print is added to.
 	annotationHooksStdout = "run.oci.hooks.stdout"
 	annotationHooksStderr = "run.oci.hooks.stderr"
+	// A version 2 cgroup below the container's for its processes, so that they
+	// cannot raise their own limits while they manage cgroups.
+	annotationDelegate = "run.oci.delegate-cgroup"
 )
 
 // keepsGroups reports whether processes of the container keep the caller's

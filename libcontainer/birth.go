@@ -140,6 +140,23 @@ func (b *birth) delegate() error {
 	return b.group.Chown(uid)
 }
 
+// enclose moves the stage, which has its cgroup namespace by now, into the
+// cgroup that an annotation asks for.
+func (b *birth) enclose() error {
+	path := b.config.Annotations[annotationDelegate]
+	if path == "" {
+		return nil
+	}
+	uid, ok := cgroups.Owner(b.config)
+	if !ok || os.Geteuid() != 0 {
+		uid = -1
+	}
+	if err := b.group.Delegate(path, b.stage.Pid, uid); err != nil {
+		return &diag.Error{Field: "annotations[" + annotationDelegate + "]", Err: err}
+	}
+	return nil
+}
+
 // resources are linux.resources, with the right to make the nodes that
 // linux.devices lists: the stage makes them under the container's own device
 // rules, and "docker run --device X:rw" leaves that right out.

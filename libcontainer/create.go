@@ -192,6 +192,9 @@ func (b *birth) answer() error {
 		return b.stage.Reply([]byte{1})
 	case syncReady:
 		b.ready = true
+		if err := b.enclose(); err != nil {
+			return err
+		}
 		if err := b.process.Grant(b.stage.Pid); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package tests
 
 import (
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -74,4 +75,36 @@ func TestKeepOriginalGroups(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDelegateCgroup: crun's annotation for a version 2 cgroup of the
+// processes' own below the container's, where its limits are.
+func TestDelegateCgroup(t *testing.T) {
+	t.Parallel()
+	require.CgroupV2(t)
+	env := harness.New(t)
+	inner := annotate("run.oci.delegate-cgroup", "a/b")
+	c := env.Running(env.Bundle(harness.Forever, inner, harness.Namespace("cgroup", "")))
+	top := c.CgroupDir("")
+	if !strings.HasSuffix(top, "/a/b") {
+		t.Errorf("the process is in %s", top)
+	}
+	want(t, "processes beside it", read(t, strings.TrimSuffix(top, "/a/b")+"/cgroup.procs"), "")
+	want(t, "controllers", read(t, top+"/cgroup.controllers"), read(t, strings.TrimSuffix(top, "/a/b")+"/cgroup.controllers"))
+	// The namespace shows that there is something above.
+	want(t, "seen inside", c.ExecShell("grep -h ^0: /proc/self/cgroup /proc/1/cgroup").WantCode(t, 0).Stdout, "0::/a/b\n0::/a/b\n")
+	c.Call("pause").WantCode(t, 0)
+	c.Call("resume").WantCode(t, 0)
+	c.Stop()
+	c.Delete()
+
+	env.Run(env.Bundle(ran, annotate("run.oci.delegate-cgroup", "../x"))).WantError(t, 1, "annotations[run.oci.delegate-cgroup]", "bad sub cgroup path")
+}
+
+// TestDelegateCgroupV1: there is nothing to delegate there.
+func TestDelegateCgroupV1(t *testing.T) {
+	t.Parallel()
+	require.CgroupV1(t)
+	env := harness.New(t)
+	wantRan(t, env.Run(env.Bundle(ran, annotate("run.oci.delegate-cgroup", "inner"))))
 }

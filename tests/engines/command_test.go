@@ -9,11 +9,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ociruntime/tests/harness"
 )
 
 // timeout is the deadline of one call of a client. Engines are slow on a
 // loaded machine; a call that hangs is what this is for.
-const timeout = 60 * time.Second
+var timeout = max(60*time.Second, harness.Timeout())
 
 // Result is what a client's call left for its user to see.
 type Result struct {
