@@ -13,6 +13,7 @@ import (
 // ctrFailures: what containerd meets when something goes wrong, and must be
 // able to clean up with the runtime's help.
 func ctrFailures(t *testing.T, c *Containerd) {
+	ctrKills(t, c)
 	parallel(t, "failed-create-leaves-nothing", func(t *testing.T) {
 		id := name()
 		c.Call(t, c.run(t, id, "--rm", "--", "nosuch")...).Fails(t)
@@ -84,11 +85,31 @@ func ctrFailures(t *testing.T, c *Containerd) {
 	})
 }
 
+// ctrKills: whichever process of a container is killed while it starts, shim,
+// runtime, stage or program, all of it can be removed.
+func ctrKills(t *testing.T, c *Containerd) {
+	for nth := range 6 {
+		parallel(t, fmt.Sprintf("killed-%d", nth+1), func(t *testing.T) {
+			id := name()
+			ended := make(chan Result, 1)
+			go func() { ended <- c.Call(t, c.run(t, id, "--detach", "--", "sleep", "100")...) }()
+			killNth(nth+1, ended, func(args string) bool {
+				return strings.Contains(args, id) && !strings.Contains(args, "ctr --address")
+			})
+			for range 2 { // a shim that has just died may not have been noticed
+				c.Remove(t, id)
+			}
+			c.gone(t, id)
+			equals(t, "again", c.Call(t, c.run(t, id, "--rm", "--", "echo", "hi")...).OK(t), "hi")
+		})
+	}
+}
+
 // gone waits until nothing of the container is left but what containerd knows.
 func (c *Containerd) gone(t testing.TB, id string) {
 	t.Helper()
 	eventually(t, "all of "+id+" is gone", func() bool {
-		state := c.Call(t, "test", "-e", c.Root()+"/"+id).Code == 0
+		state := c.Call(t, "test", "-e", c.Root()+"/"+id).Code == 0 || exists(c.File("state", "io.containerd.runtime.v2.task", c.namespace, id))
 		running := false
 		for _, args := range c.Processes() {
 			running = running || strings.Contains(args, id)

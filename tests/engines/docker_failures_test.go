@@ -1,7 +1,6 @@
 package engines
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,7 +22,9 @@ func dockerFailures(t *testing.T, d *Docker) {
 			id := d.Inspect(t, n, "{{.Id}}")
 			ended := make(chan Result, 1)
 			go func() { ended <- d.Docker(t, "start", "--attach", n) }()
-			killNth(nth+1, id, ended)
+			killNth(nth+1, ended, func(args string) bool {
+				return strings.HasPrefix(args, installed+" ") && strings.Contains(args, id)
+			})
 			d.Docker(t, "rm", "--force", n).OK(t)
 			d.forgotten(t)
 			d.waitGone(t, id)
@@ -31,9 +32,10 @@ func dockerFailures(t *testing.T, d *Docker) {
 	}
 }
 
-// killNth kills the call of the runtime for the container that is the nth to be
-// seen. Short ones are not always seen; the end of the client is the end.
-func killNth(nth int, id string, ended <-chan Result) {
+// killNth kills the process that is the nth to be seen of those that match by
+// their command lines. Short ones are not always seen; the end of the client is
+// the end.
+func killNth(nth int, ended <-chan Result, match func(args string) bool) {
 	seen := map[int]bool{}
 	for {
 		select {
@@ -42,8 +44,8 @@ func killNth(nth int, id string, ended <-chan Result) {
 		default:
 		}
 		for _, pid := range view.Processes() {
-			args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-			if seen[pid] || !bytes.HasPrefix(args, []byte(installed+"\x00")) || !bytes.Contains(args, []byte(id)) {
+			text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+			if seen[pid] || !match(strings.ReplaceAll(string(text), "\x00", " ")) {
 				continue
 			}
 			seen[pid] = true
