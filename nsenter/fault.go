@@ -41,6 +41,9 @@ func (p *Program) Explain(f *Fault) error {
 	}
 	s := signatureOf(o.nr)
 	e.Op, e.Path, e.Err = s.name, p.object(o, s), f.Errno
+	if o.nr == unix.SYS_UNSHARE {
+		e.Hint = whyRefused(uintptr(o.args[0]), f.Errno)
+	}
 	return e
 }
 

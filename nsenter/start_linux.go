@@ -73,7 +73,7 @@ func (p *Program) Start(o Options) (*Stage, error) {
 	s.Pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(image)+name, o.Args, attr)
 	if err != nil {
 		unix.Close(pair[0])
-		return nil, diag.Explained(&diag.Error{Op: "clone", Path: flagNames(o.CloneFlags), Err: err})
+		return nil, diag.Explained(&diag.Error{Op: "clone", Path: flagNames(o.CloneFlags), Err: err, Hint: whyRefused(o.CloneFlags, err)})
 	}
 	return s, nil
 }

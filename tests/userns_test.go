@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -134,4 +135,18 @@ func TestUsernsJoined(t *testing.T) {
 	b := mappedRoot(t, env.Bundle(harness.Namespace(specs.UserNamespace, harness.NamespacePath(holder, "user")),
 		harness.Shell("id -u; cat /proc/self/uid_map; stat -c %u /dev; ls /sys/class/net")))
 	want(t, "inside", fields(env.Run(b).WantCode(t, 0).Stdout), "0 0 100000 65536 0 lo")
+}
+
+// TestNamespaceRefused: the message says which of the kernel's limits it was.
+func TestNamespaceRefused(t *testing.T) {
+	t.Parallel()
+	env := harness.New(t)
+	u := newUser(t, env)
+	b := u.bundle(ran, func(c *specs.Spec) {
+		c.Linux.Namespaces = append(c.Linux.Namespaces, specs.LinuxNamespace{Type: specs.NetworkNamespace})
+	})
+	// The limit is that of a user namespace, in which the user is root.
+	u.as = []string{require.Program(t, "setpriv"), "--reuid", fmt.Sprint(u.uid), "--regid", fmt.Sprint(u.uid), "--clear-groups", "unshare", "-Ur",
+		"sh", "-c", `echo 0 >/proc/sys/user/max_net_namespaces && exec "$@"`, "sh"}
+	u.run(b).WantError(t, 1, "no space left on device", "user.max_net_namespaces is 0")
 }
