@@ -68,7 +68,7 @@ func runHelper(helper string, pid int, list []specs.LinuxIDMapping) error {
 	for _, m := range list {
 		args = append(args, strings.Fields(mapLine(m))...)
 	}
-	path, err := findHelper(helper)
+	path, err := FindHelper(helper)
 	if err != nil {
 		return &diag.Error{Op: "run", Path: helper, Err: err,
 			Hint: "an ordinary user needs it for more than one mapping: install Debian's package uidmap"}
@@ -117,7 +117,9 @@ func (r reader) Read(p []byte) (int, error) {
 	}
 }
 
-func findHelper(name string) (string, error) {
+// FindHelper returns the path of newuidmap(1) or newgidmap(1): where
+// distributions have them, whatever PATH says.
+func FindHelper(name string) (string, error) {
 	for _, dir := range []string{"/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/", "/usr/local/bin/"} {
 		if unix.Access(dir+name, unix.X_OK) == nil {
 			return dir + name, nil

@@ -359,3 +359,13 @@ func (c *conn) wait(events int16) error {
 		}
 	}
 }
+
+// Reachable returns nil if systemd answers, the user's manager or the system's,
+// or why it does not: ErrNoSession if there is none. It changes nothing.
+func Reachable(user bool, timeout time.Duration) error {
+	c, err := dial(user, timeout)
+	if err == nil {
+		c.close()
+	}
+	return err
+}

@@ -23,7 +23,7 @@ var checkVerb = command{
 	run: func(c *call, r *libcontainer.Runtime) error {
 		format := c.flags.text("format")
 		if format != "json" && format != "text" {
-			return formatError(format)
+			return formatError(format, "text")
 		}
 		list, err := r.Check(c.flags.text("bundle"))
 		if err != nil {

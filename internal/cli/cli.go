@@ -42,7 +42,7 @@ var globals = [][]flag{{
 // verbs are all commands, in the order of the help text.
 var verbs = []*command{
 	&createVerb, &runVerb, &startVerb, &stateVerb, &listVerb, &killVerb, &deleteVerb, &execVerb, &psVerb,
-	&pauseVerb, &resumeVerb, &updateVerb, &eventsVerb, &specVerb, &checkVerb, &gcVerb, &featuresVerb, &explainVerb,
+	&pauseVerb, &resumeVerb, &updateVerb, &eventsVerb, &specVerb, &checkVerb, &doctorVerb, &gcVerb, &featuresVerb, &explainVerb,
 	&helpVerb, &hVerb,
 }
 

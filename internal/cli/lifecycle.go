@@ -84,6 +84,6 @@ var killVerb = command{
 
 var errFormat = errors.New("invalid format option")
 
-func formatError(value string) error {
-	return &diag.Error{Field: "--format", Path: value, Err: errFormat, Hint: "table or json"}
+func formatError(value, text string) error {
+	return &diag.Error{Field: "--format", Path: value, Err: errFormat, Hint: text + " or json"}
 }

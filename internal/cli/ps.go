@@ -27,7 +27,7 @@ var psVerb = command{
 	run: func(c *call, r *libcontainer.Runtime) error {
 		format := c.flags.text("format")
 		if format != "json" && format != "table" {
-			return formatError(format)
+			return formatError(format, "table")
 		}
 		pids, err := r.Processes(c.args[0])
 		if err != nil {

@@ -70,7 +70,7 @@ func printList(all []libcontainer.State, format string, quiet bool) error {
 	case "table":
 		return printTable(all)
 	}
-	return formatError(format)
+	return formatError(format, "table")
 }
 
 func printTable(all []libcontainer.State) error {

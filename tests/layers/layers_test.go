@@ -32,10 +32,11 @@ var layers = []struct {
 	{"libcontainer/intelrdt", 2},
 	{"cgroups/*", 3}, // a manager of cgroups, by cgroups' own types
 	{"rootfs", 3},
+	{"libcontainer/doctor", 5}, // of what all others need
 	{"libcontainer/*", 3},
 	{"libcontainer", 4},
-	{"internal/cli", 5},
-	{"", 6},
+	{"internal/cli", 6},
+	{"", 7},
 }
 
 // forbidden imports, by the importing package. A pattern ends in "/..." when it
