@@ -31,23 +31,25 @@ func (b *birth) load() (err error) {
 	if err != nil {
 		return err
 	}
-	for _, w := range spec.Warnings(b.config) {
-		b.runtime.Log.Warnf("%s", w)
-	}
-	if p := b.config.Process; p != nil || b.options.ConsoleSocket != "" {
-		if err := checkConsole(b.hasTerminal(), b.detached, b.options.ConsoleSocket); err != nil {
-			return err
-		}
-	}
 	if n := b.options.ListenFDs; n > 0 && b.config.Process != nil {
 		b.config.Process.Env = append(b.config.Process.Env, "LISTEN_FDS="+strconv.Itoa(n), "LISTEN_PID=1")
 	}
 	b.runtime.Log.Debugf("bundle %s: config.json of %d bytes", b.bundle, len(b.raw))
-	return spec.Validate(b.config, spec.Host{
+	err = spec.Validate(b.config, spec.Host{
 		Rootless:      os.Geteuid() != 0,
 		SystemdCgroup: b.runtime.CgroupManager == Systemd,
 		Shared:        b.shared(),
 	})
+	if err != nil {
+		return err
+	}
+	for _, w := range spec.Warnings(b.config) {
+		b.runtime.Log.Warnf("%s", w)
+	}
+	if b.config.Process == nil && b.options.ConsoleSocket == "" {
+		return nil
+	}
+	return checkConsole(b.hasTerminal(), b.detached, b.options.ConsoleSocket)
 }
 
 // shared lists the namespaces that are to be joined by path and are the

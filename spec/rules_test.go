@@ -5,11 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	stdjson "encoding/json"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"ociruntime/internal/diag"
+	"ociruntime/tests/corpus"
 )
 
 // TestHost checks rules that depend on more than the configuration.
@@ -53,7 +52,9 @@ func TestHost(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			raw := goodConfigs(t)[c.config]
 			if c.value != "" {
-				raw, _ = stdjson.Marshal(mutate(t, parse(t, string(raw)), c.path, c.value))
+				var err error
+				raw, err = corpus.Mutation{Path: c.path, Value: c.value}.Apply(raw)
+				must(t, err)
 			}
 			config, err := Decode(raw)
 			must(t, err)
@@ -132,7 +133,7 @@ func TestWarnings(t *testing.T) {
 		{"linux", "null", ""},
 	}
 	for _, c := range cases {
-		raw, err := stdjson.Marshal(mutate(t, parse(t, string(full)), c.path, c.value))
+		raw, err := corpus.Mutation{Path: c.path, Value: c.value}.Apply(full)
 		must(t, err)
 		config, err := Decode(raw)
 		must(t, err)
