@@ -1,6 +1,7 @@
 package cgroups
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -12,16 +13,28 @@ import (
 // need, and on a pure version 2 host all that are useful. systemd hands them
 // down to a scope itself.
 func (g *Group) enable(t *tree, r *specs.LinuxResources) error {
-	need := unifiedControllers(r.Unified)
-	for _, c := range controllers() {
-		if c.name2 != "" && g.legacy(c.name1) == nil && c.asked(r) {
-			need = append(need, c.name2)
-		}
-	}
+	need := g.needed(r, func(c *controller, r *specs.LinuxResources) bool { return c.asked(r) })
 	if g.mode == Hybrid && len(need) == 0 {
 		return nil
 	}
-	return t.enable(need, g.mode == V2, g.scope != "")
+	err := t.enable(need, g.mode == V2, g.scope != "")
+	if errors.Is(err, ErrNoController) {
+		need = g.needed(r, (*controller).demanded)
+		err = t.enable(need, g.mode == V2, g.scope != "")
+	}
+	return err
+}
+
+// needed lists the version 2 controllers that the resources need in the eyes of
+// wants, and all that unified names.
+func (g *Group) needed(r *specs.LinuxResources, wants func(*controller, *specs.LinuxResources) bool) []string {
+	need := unifiedControllers(r.Unified)
+	for _, c := range controllers() {
+		if c.name2 != "" && g.legacy(c.name1) == nil && wants(&c, r) {
+			need = append(need, c.name2)
+		}
+	}
+	return need
 }
 
 // useful are the controllers worth having without being asked for: their
@@ -104,7 +117,7 @@ func denied(err error) bool {
 // count: a user without rights over cgroups cannot make device nodes either.
 func limited(r *specs.LinuxResources) bool {
 	for _, c := range controllers() {
-		if c.asked(r) {
+		if c.demanded(r) {
 			return true
 		}
 	}

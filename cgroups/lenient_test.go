@@ -41,6 +41,10 @@ func testLenient(t *testing.T) {
 		if err := lenient.Kill(second); !errors.Is(err, ErrNoCgroup) {
 			t.Errorf("kill of a container without cgroup: %v", err)
 		}
+		free := &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(-1))}, Memory: &specs.LinuxMemory{Limit: ptr(int64(-1)), Swap: ptr(int64(-1))}}
+		if err := lenient.Create(free); err != nil {
+			t.Errorf("lenient, without limits that matter: %v", err)
+		}
 		limited, err := h.New("rootless", "", Options{Lenient: true})
 		must(t, err)
 		defer limited.Close()

@@ -6,5 +6,9 @@ func pidsAsked(r *specs.LinuxResources) bool { return r.Pids != nil && r.Pids.Li
 
 // pids is the same for both versions. -1 is "max"; 0 is a real limit.
 func pids(r *specs.LinuxResources, _ reader) ([]Setting, error) {
-	return []Setting{{Controller: "pids", Field: "linux.resources.pids.limit", File: "pids.max", Value: maxOr(*r.Pids.Limit)}}, nil
+	s := Setting{Controller: "pids", Field: "linux.resources.pids.limit", File: "pids.max", Value: maxOr(*r.Pids.Limit)}
+	if *r.Pids.Limit < 0 {
+		s.Else = &Setting{} // who does not count them has no limit either
+	}
+	return []Setting{s}, nil
 }

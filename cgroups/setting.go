@@ -2,6 +2,7 @@ package cgroups
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -35,6 +36,21 @@ type controller struct {
 	field        string
 	asked        func(r *specs.LinuxResources) bool
 	v1, v2       func(r *specs.LinuxResources, now reader) ([]Setting, error)
+}
+
+// demanded reports whether r asks for something that only the controller can
+// give. To have no limit, as engines ask for, takes none: the controller is
+// not missed then.
+func (c *controller) demanded(r *specs.LinuxResources) bool {
+	if !c.asked(r) {
+		return false
+	}
+	convert := c.v2
+	if convert == nil {
+		convert = c.v1
+	}
+	list, err := convert(r, fresh)
+	return err != nil || slices.ContainsFunc(list, func(s Setting) bool { return s.Value != "max" && s.Value != "-1" })
 }
 
 // controllers is in the order of writing. Two are apart: devices (devices.go),

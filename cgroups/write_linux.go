@@ -22,6 +22,9 @@ func (g *Group) settings(r *specs.LinuxResources, now func(*tree) reader) ([]Set
 			convert, t = c.v2, g.unified()
 		}
 		if t == nil || convert == nil {
+			if !c.demanded(r) {
+				continue
+			}
 			return nil, g.noController(&c)
 		}
 		more, err := convert(r, now(t))
