@@ -25,7 +25,8 @@ COMMIT  ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 # Debian's go never fetches the version that go.mod asks for unless it is told to.
 export GOTOOLCHAIN ?= auto
 
-LDFLAGS := -s -w -X ociruntime/internal/cli.release=$(VERSION) -X ociruntime/internal/cli.commit=$(COMMIT)
+# The kernel enters at internal/sys/entry_*.s, which sets the Go runtime up for short lives.
+LDFLAGS := -s -w -E=ociruntime_entry -X ociruntime/internal/cli.release=$(VERSION) -X ociruntime/internal/cli.commit=$(COMMIT)
 BUILD    = $(GO) build -trimpath -buildvcs=false
 SOURCES := $(shell find . -name .cache -prune -o \( -name '*.go' -o -name '*.s' -o -name 'help.txt' \) ! -name '*_test.go' -print) go.mod go.sum
 EMBED   := libcontainer/seccomp/embed

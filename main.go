@@ -5,13 +5,16 @@
 // descriptors that are open must be the caller's or ours.
 //
 //go:debug containermaxprocs=0
-//go:debug updatemaxprocs=0
 package main
 
 import (
 	"os"
 
 	"ociruntime/internal/cli"
+	"ociruntime/internal/sys"
 )
 
-func main() { os.Exit(cli.Main(os.Args)) }
+func main() {
+	sys.GrowStack()
+	os.Exit(cli.Main(os.Args))
+}

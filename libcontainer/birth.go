@@ -3,6 +3,7 @@ package libcontainer
 import (
 	"errors"
 	"os"
+	goruntime "runtime"
 	"slices"
 	"strconv"
 
@@ -106,6 +107,7 @@ func (b *birth) start() error {
 	if b.scope != nil {
 		// systemd moves the stage once there is one
 	} else if b.group.Mode() == cgroups.V1 {
+		goruntime.GOMAXPROCS(2) // one is what sys starts us with
 		b.created = make(chan error, 1)
 		go func() { b.created <- b.group.Create(resources) }()
 	} else if err := b.group.Create(resources); err != nil {

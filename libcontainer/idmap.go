@@ -78,7 +78,7 @@ func runHelper(helper string, pid int, list []specs.LinuxIDMapping) error {
 		return &diag.Error{Op: "pipe2", Err: err}
 	}
 	defer unix.Close(pipe[0])
-	child, err := syscall.ForkExec(path, args, &syscall.ProcAttr{Files: []uintptr{0, uintptr(pipe[1]), uintptr(pipe[1])}})
+	child, err := sys.ForkExec(path, args, &syscall.ProcAttr{Files: []uintptr{0, uintptr(pipe[1]), uintptr(pipe[1])}})
 	unix.Close(pipe[1])
 	if err != nil {
 		return &diag.Error{Op: "run", Path: path, Err: err}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ociruntime/internal/diag"
+	"ociruntime/internal/sys"
 )
 
 // Options say how the stage is born.
@@ -70,7 +71,7 @@ func (p *Program) Start(o Options) (*Stage, error) {
 	if o.CloneFlags&unix.CLONE_NEWUSER != 0 {
 		attr.Sys.AmbientCaps = allCapabilities()
 	}
-	s.Pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(image)+name, o.Args, attr)
+	s.Pid, err = sys.ForkExec("/proc/self/fd/"+strconv.Itoa(image)+name, o.Args, attr)
 	if err != nil {
 		unix.Close(pair[0])
 		return nil, diag.Explained(&diag.Error{Op: "clone", Path: flagNames(o.CloneFlags), Err: err, Hint: whyRefused(o.CloneFlags, err)})

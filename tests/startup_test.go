@@ -2,11 +2,15 @@ package tests
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"ociruntime/tests/harness"
 )
@@ -66,5 +70,39 @@ func TestSize(t *testing.T) {
 	check(t, err)
 	if limit := int64(8 << 20); info.Size() > limit {
 		t.Errorf("the binary has %d bytes, more than %d", info.Size(), limit)
+	}
+}
+
+// TestTimerSlack: the runtime's own slack of timers is wide, which saves it
+// wake-ups, but containers, programs of exec and hooks get that of its caller.
+func TestTimerSlack(t *testing.T) {
+	t.Parallel()
+	env := harness.New(t)
+	bundle := env.Bundle(harness.Shell("cat /proc/self/timerslack_ns; echo ready; exec sleep 1000"),
+		addHook("createRuntime", shellHook("cat /proc/self/timerslack_ns >hook")))
+	runtime.LockOSThread() // children inherit from the thread that forks them
+	defer runtime.UnlockOSThread()
+	check(t, unix.Prctl(unix.PR_SET_TIMERSLACK, 70000, 0, 0, 0))
+	run := env.RunCommand(bundle)
+	process := run.Start()
+	process.WaitStdout("ready")
+	threads, err := os.ReadDir("/proc/" + strconv.Itoa(process.Pid()) + "/task")
+	check(t, err)
+	wide := slices.ContainsFunc(threads, func(thread os.DirEntry) bool {
+		slack, _ := os.ReadFile("/proc/" + thread.Name() + "/timerslack_ns") // a thread may have ended
+		return string(slack) == "5000000\n"
+	})
+	if !wide {
+		t.Error("no thread of the runtime has a wide slack: is it linked with -E?")
+	}
+	if got := env.Call("exec", run.ID(), "cat", "/proc/self/timerslack_ns").WantCode(t, 0).Stdout; got != "70000\n" {
+		t.Errorf("exec: slack is %q", got)
+	}
+	env.Call("kill", run.ID(), "KILL").WantQuiet(t)
+	if got := process.Wait().Stdout; got != "70000\nready\n" {
+		t.Errorf("run: slack is %q", got)
+	}
+	if got, err := os.ReadFile(filepath.Join(env.Dir, "hook")); err != nil || string(got) != "70000\n" {
+		t.Errorf("hook: slack is %q, %v", got, err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ociruntime/internal/diag"
+	"ociruntime/internal/sys"
 )
 
 // ErrTimeout is the cause when a hook did not end in time; it has been killed.
@@ -303,7 +304,7 @@ func (t *tail) text() string {
 func Runtime(h *specs.Hook, stdio [3]int) (int, error) {
 	args := Args(h)
 	files := []uintptr{uintptr(stdio[0]), uintptr(stdio[1]), uintptr(stdio[2])}
-	pid, err := syscall.ForkExec(h.Path, args, &syscall.ProcAttr{Env: h.Env, Files: files,
+	pid, err := sys.ForkExec(h.Path, args, &syscall.ProcAttr{Env: h.Env, Files: files,
 		// Killed in the middle of a hook, we must not leave it behind. What
 		// counts is the end of our thread, and those of Go end with the process.
 		Sys: &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}})

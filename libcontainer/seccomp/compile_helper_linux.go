@@ -121,7 +121,7 @@ func memory() (*os.File, error) {
 // execute runs program to its end.
 func execute(program string, files [3]*os.File) error {
 	pidfd := -1
-	pid, err := syscall.ForkExec(program, []string{"runtime:seccomp"}, &syscall.ProcAttr{
+	pid, err := sys.ForkExec(program, []string{"runtime:seccomp"}, &syscall.ProcAttr{
 		// One processor: it has one thing to do, and fewer threads start sooner.
 		Env:   []string{"GOMAXPROCS=1", "GOGC=off"},
 		Files: []uintptr{files[0].Fd(), files[1].Fd(), files[2].Fd()},
