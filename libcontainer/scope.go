@@ -58,10 +58,13 @@ func (b *birth) startScope() error {
 	return b.group.Create(b.resources())
 }
 
-// stopScope has systemd forget the unit that owns the cgroup, if one does.
+// stopScope has systemd forget the unit that owns the cgroup, if one does. Before
+// the cgroup was taken, a unit of that name is another's. If it is what a create
+// that was killed has asked for, nothing is in it but a stage, which ends without
+// its parent, and the unit with it.
 func (c *container) stopScope() error {
 	unit, ok := systemd.Of(c.Cgroup)
-	if !ok {
+	if !ok || !c.Cgroup.Taken {
 		return nil
 	}
 	return unit.Stop(c.runtime.timeout())
