@@ -19,6 +19,7 @@ const (
 	unknownProp  = "org.freedesktop.DBus.Error.UnknownProperty"
 	invalidArgs  = "org.freedesktop.DBus.Error.InvalidArgs"
 	accessDenied = "org.freedesktop.DBus.Error.AccessDenied"
+	busy         = "System.Error.EBUSY" // sd-bus's name for the errno
 	needsAuth    = "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
 )
 
@@ -107,7 +108,7 @@ func (u Unit) replace(c *conn, properties []Property, exists error) (string, err
 	var e encoder
 	e.string(u.Name)
 	for pause := 10 * time.Millisecond; pause < 400*time.Millisecond; pause *= 2 {
-		if pids := u.members(); len(pids) > 0 {
+		if pids := u.members(c); len(pids) > 0 {
 			return "", &diag.Error{Err: ErrActive, Hint: "processes " + cgroups.Describe(pids), Code: "systemd-unit"}
 		}
 		if _, err := c.manager("ResetFailedUnit", "s", e.b); err != nil && !isBus(err, noSuchUnit) {
@@ -123,19 +124,25 @@ func (u Unit) replace(c *conn, properties []Property, exists error) (string, err
 	return "", exists
 }
 
-// members are the processes of the unit as its cgroup has them.
-func (u Unit) members() []int {
-	host, err := cgroups.Detect()
-	if err != nil {
-		return nil
+// members asks which processes are in the unit, wherever its cgroup is: it may be
+// in another slice than ours. GetUnitProcesses(s name) returns a(sus): cgroup,
+// pid and command line. Since systemd 230.
+func (u Unit) members(c *conn) []int {
+	var e encoder
+	e.string(u.Name)
+	answer, err := c.manager("GetUnitProcesses", "s", e.b)
+	if err != nil || answer.signature != "a(sus)" {
+		return nil // what cannot be read has no processes that we could name
 	}
-	defer host.Close()
-	g, err := host.NewScope(u.Path(), u.Name, u.User, cgroups.Options{})
-	if err != nil {
-		return nil
+	var pids []int
+	d := &answer.body
+	end := int(d.uint32())
+	d.align(8)
+	for end += d.at; d.at < end && !d.failed; d.align(8) {
+		d.string()
+		pids = append(pids, int(d.uint32()))
+		d.string()
 	}
-	defer g.Close()
-	pids, _ := g.Procs() // one that cannot be read has no processes that we could name
 	return pids
 }
 
@@ -200,10 +207,10 @@ func (u Unit) Stop(timeout time.Duration) error {
 	return u.finish(c, "stop", job)
 }
 
-// Attach has the manager move processes into the scope: an unprivileged caller
-// in a session of its own may not do so itself (cgroups(7), "delegation
-// containment"). Since systemd 238.
-func (u Unit) Attach(pids []int, timeout time.Duration) error {
+// Attach has the manager move processes into the scope, to the cgroup sub below
+// its own ("/" is that): an unprivileged caller in a session of its own may not do
+// so himself (cgroups(7), "delegation containment"). Since systemd 238.
+func (u Unit) Attach(sub string, pids []int, timeout time.Duration) error {
 	c, err := dial(u.User, timeout)
 	if err != nil {
 		return err
@@ -211,9 +218,13 @@ func (u Unit) Attach(pids []int, timeout time.Duration) error {
 	defer c.close()
 	var e encoder
 	e.string(u.Name)
-	e.string("/")
+	e.string(sub)
 	e.array(len(pids), 4, func(i int) { e.uint32(uint32(pids[i])) })
-	if _, err := c.manager("AttachProcessesToUnit", "ssau", e.b); err != nil {
+	_, err = c.manager("AttachProcessesToUnit", "ssau", e.b)
+	if isBus(err, busy) {
+		return &diag.Error{Op: "attach process to systemd unit", Path: u.Name, Err: unix.EBUSY, Code: "systemd-unit"}
+	}
+	if err != nil {
 		return u.explain("attach processes to", err)
 	}
 	return nil

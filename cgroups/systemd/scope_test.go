@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -31,11 +32,19 @@ type manager struct {
 	messages  [][]any              // their arguments
 	exists    bool                 // a failed unit of the name is still there
 	active    bool                 // and cannot be reset
+	processes []process            // of the unit
 	unknown   string               // a property it does not know
 	result    string               // of jobs; default "done"
 	answerNot bool                 // keeps silent
 	early     bool                 // sends the signal before the answer
 	refuse    map[string][2]string // errors by method
+}
+
+// process is one in the answer to GetUnitProcesses.
+type process struct {
+	Cgroup  string
+	Pid     uint32
+	Command string
 }
 
 func encodeMessage(t testing.TB, m *dbus.Message) []byte {
@@ -137,6 +146,9 @@ func (m *manager) answer(c net.Conn, call *dbus.Message, member string) {
 	switch refused := m.refuse[member]; {
 	case refused[0] != "":
 		fail(refused[0], refused[1])
+	case member == "GetUnitProcesses":
+		reply.Headers[dbus.FieldSignature] = dbus.MakeVariant(dbus.SignatureOf(m.processes))
+		reply.Body = []any{m.processes}
 	case member == "ResetFailedUnit":
 		m.exists = m.active
 	case member == "StartTransientUnit" && m.exists:
@@ -209,7 +221,7 @@ func TestFailedUnitIsReset(t *testing.T) {
 	m := &manager{exists: true}
 	listen(t, m)
 	must(t, testUnit.Start(4711, "ID", nil, 5*second))
-	if got := m.asked(); got != "connect StartTransientUnit ResetFailedUnit StartTransientUnit" {
+	if got := m.asked(); got != "connect StartTransientUnit GetUnitProcesses ResetFailedUnit StartTransientUnit" {
 		t.Errorf("calls: %s", got)
 	}
 }
@@ -220,6 +232,19 @@ func TestUnitStays(t *testing.T) {
 	err := testUnit.Start(4711, "ID", nil, 5*second)
 	if err == nil || !strings.Contains(err.Error(), `start systemd unit "x.scope": Unit x.scope was already loaded`) {
 		t.Errorf("a unit that stays: %v", err)
+	}
+}
+
+// A unit with processes is somebody else's, and left alone.
+func TestUnitIsActive(t *testing.T) {
+	m := &manager{exists: true, processes: []process{{"/a.slice/x.scope", uint32(os.Getpid()), "a"}, {"/a.slice/x.scope/b", 1, ""}}}
+	listen(t, m)
+	err := testUnit.Start(4711, "ID", nil, 5*second)
+	if !errors.Is(err, ErrActive) || !strings.Contains(err.Error(), "processes "+strconv.Itoa(os.Getpid())+" (systemd.test), 1 (") {
+		t.Errorf("a unit with processes: %v", err)
+	}
+	if got := m.asked(); got != "connect StartTransientUnit GetUnitProcesses" {
+		t.Errorf("calls: %s", got)
 	}
 }
 
@@ -258,7 +283,7 @@ func TestRefusals(t *testing.T) {
 			`start systemd unit "x.scope": Interactive authentication required. (the system's systemd obeys root only; a user needs a manager of his own (--rootless))`},
 		{"stop of what is gone", &manager{refuse: map[string][2]string{"StopUnit": {noSuchUnit, "Unit x.scope not loaded."}}},
 			func() error { return testUnit.Stop(second) }, ""},
-		{"attach", &manager{}, func() error { return testUnit.Attach([]int{1, 2}, second) }, ""},
+		{"attach", &manager{}, func() error { return testUnit.Attach("/", []int{1, 2}, second) }, ""},
 		{"set", &manager{}, func() error { return testUnit.Set([]Property{{Name: "TasksMax", Value: uint64(3)}}, second) }, ""},
 		{"set refused", &manager{refuse: map[string][2]string{"SetUnitProperties": {"org.freedesktop.systemd1.NoSuchUnit", "Unit x.scope not loaded."}}},
 			func() error { return testUnit.Set([]Property{{Name: "TasksMax", Value: uint64(3)}}, second) },
@@ -350,7 +375,7 @@ func TestRealBus(t *testing.T) {
 		t.Errorf("systemd was asked for %s with %v", service.name, service.properties)
 	}
 	service.mu.Unlock()
-	if err := testUnit.Attach([]int{1}, second); err == nil || !strings.Contains(err.Error(), "AttachProcessesToUnit") {
+	if err := testUnit.Attach("/", []int{1}, second); err == nil || !strings.Contains(err.Error(), "AttachProcessesToUnit") {
 		t.Errorf("a method that is not there: %v", err)
 	}
 }
