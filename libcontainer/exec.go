@@ -25,6 +25,7 @@ type execution struct {
 	group   *cgroups.Group
 	paused  bool // the cgroup is frozen
 	nested  bool // enter the cgroup of the first process, below the container's
+	outside bool // enter the cgroup with the help of the user's systemd
 	members membership
 	program *nsenter.Program
 	stage   *nsenter.Stage
@@ -149,15 +150,19 @@ func (x *execution) compose() {
 // begin starts the stage and sees it through to execve.
 func (x *execution) begin(name string, stdio [3]int) error {
 	err := x.try(name, stdio)
-	if !x.handsDown(err) {
+	switch {
+	case x.handsDown(err):
+		// The container's own cgroup has handed controllers down and takes no more
+		// processes: cgroup-v2.rst, "no internal process". Its first process has
+		// found a place below.
+		x.nested = true
+	case x.keepsOut(err):
+		x.outside = true
+	default:
 		return err
 	}
-	// The container's own cgroup has handed controllers down and takes no more
-	// processes: cgroup-v2.rst, "no internal process". Its first process has
-	// found a place below.
 	x.undo()
 	x.release()
-	x.nested = true
 	if err := x.plan(); err != nil {
 		return err
 	}

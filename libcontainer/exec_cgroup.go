@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ociruntime/cgroups"
+	"ociruntime/cgroups/systemd"
 	"ociruntime/internal/diag"
 	"ociruntime/nsenter"
 )
@@ -22,11 +23,14 @@ import (
 //	            on other CPUs, it writes "0" to cgroup.procs
 //	frozen      whoever enters a frozen cgroup stops. So nothing is left to do
 //	            for the child but execve when the parent moves it there
+//	user scope  from another session of his than his manager's, a user may not
+//	            enter himself; his manager moves the child, as late
 type membership struct {
-	join  *cgroups.Join
-	born  bool
-	procs int   // version 2: cgroup.procs, if needed; else -1
-	late  []int // files into which the parent writes the pid
+	join   *cgroups.Join
+	born   bool
+	procs  int           // version 2: cgroup.procs, if needed; else -1
+	late   []int         // files into which the parent writes the pid
+	attach *systemd.Unit // whose manager moves the child, or nil
 
 	dir   nsenter.FD // in the stage
 	files []nsenter.FD
@@ -60,6 +64,11 @@ func (x *execution) joinCgroup() (err error) {
 	}
 	x.members = m
 	if m.join.Dir < 0 {
+		return x.postpone()
+	}
+	if x.outside {
+		unit, _ := systemd.Of(x.Cgroup)
+		x.members.attach = &unit
 		return x.postpone()
 	}
 	if x.members.born = !x.paused && !x.process.HasInitialAffinity(); x.members.born {
@@ -124,7 +133,28 @@ func (x *execution) enterLate(pid int) error {
 			return x.group.ExplainJoin(err)
 		}
 	}
-	return nil
+	if m.attach == nil {
+		return nil
+	}
+	err := x.attach(pid)
+	if x.handsDown(err) {
+		x.nested = true
+		err = x.attach(pid)
+	}
+	return err
+}
+
+// attach has systemd make process pid a member.
+func (x *execution) attach(pid int) error {
+	first := 0
+	if x.nested {
+		first = x.Pid
+	}
+	sub, err := x.group.SubPath(x.Cgroup, first)
+	if err != nil {
+		return err
+	}
+	return x.members.attach.Attach(sub, []int{pid}, x.runtime.timeout())
 }
 
 func (m *membership) close() {
@@ -144,6 +174,15 @@ func (m *membership) close() {
 func (x *execution) handsDown(err error) bool {
 	return errors.Is(err, unix.EBUSY) && x.members.join != nil && x.members.join.Dir >= 0 &&
 		!x.nested && len(x.options.Cgroup) == 0
+}
+
+// keepsOut reports whether err says that the caller may not move a process into
+// the cgroup of a user's scope, though his manager may: cgroups(7), "delegation
+// containment". Other owners are out of reach.
+func (x *execution) keepsOut(err error) bool {
+	var e *diag.Error
+	return x.Cgroup.Scope != "" && x.Cgroup.User && !x.outside && errors.As(err, &e) && e.Code == "cgroup-join" &&
+		(errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM))
 }
 
 // checkPids refuses a process that is one too many. The kernel refuses to fork

@@ -208,7 +208,7 @@ func (u Unit) Stop(timeout time.Duration) error {
 }
 
 // Attach has the manager move processes into the scope, to the cgroup sub below
-// its own ("/" is that): an unprivileged caller in a session of its own may not do
+// its own, "/NAME" ("" is that): an unprivileged caller in a session of its own may not do
 // so himself (cgroups(7), "delegation containment"). Since systemd 238.
 func (u Unit) Attach(sub string, pids []int, timeout time.Duration) error {
 	c, err := dial(u.User, timeout)
