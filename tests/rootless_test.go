@@ -228,3 +228,12 @@ func number(t testing.TB, text string) int {
 	check(t, err)
 	return n
 }
+
+// TestRootlessNoSession: without a systemd of the user's own, the error says how
+// to get one.
+func TestRootlessNoSession(t *testing.T) {
+	t.Parallel()
+	env := harness.New(t)
+	u := newUser(t, env)
+	u.run(u.bundle(), "--systemd-cgroup").WantError(t, 1, "no systemd user session", filepath.Join(u.dir, "bus"), "loginctl enable-linger "+strconv.Itoa(u.uid))
+}

@@ -57,6 +57,12 @@ var envs atomic.Int64
 func New(t *testing.T) *Env {
 	t.Helper()
 	require.Root(t)
+	return NewForUser(t)
+}
+
+// NewForUser is New for tests that also run as an ordinary user.
+func NewForUser(t *testing.T) *Env {
+	t.Helper()
 	n := envs.Add(1)
 	e := &Env{T: t, token: fmt.Sprintf("%sn%d", view.Token(), n)}
 	e.Dir = filepath.Join(view.Dir(), fmt.Sprint(n))

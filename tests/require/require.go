@@ -153,6 +153,18 @@ func Program(t testing.TB, name string) string {
 	return ""
 }
 
+// Systemd needs the host to run systemd, sd_booted(3), and a manager that the
+// caller may talk to.
+func Systemd(t testing.TB) {
+	t.Helper()
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		skip(t, "systemd", "needs a host that runs systemd")
+	}
+	if _, err := os.Stat(fmt.Sprintf("/run/user/%d/systemd/private", os.Geteuid())); err != nil && os.Geteuid() != 0 {
+		skip(t, "systemd-user", "needs a systemd user session")
+	}
+}
+
 // skip skips the test, or fails it when skips are listed and this is not.
 func skip(t testing.TB, requirement, reason string) {
 	t.Helper()

@@ -93,12 +93,12 @@ func CgroupsNamed(text string) []string {
 }
 
 // worthALook returns which directories can have cgroups of tests below them:
-// the mount points, the way down to our own cgroup, and systemd's slices. A
-// busy host has thousands of others.
+// the mount points, the way down to our own cgroup, and systemd's slices, also
+// those of users. A busy host has thousands of others.
 func worthALook() func(dir string) bool {
 	own, _ := CgroupDirs("self")
 	return func(dir string) bool {
-		if dir == "/sys/fs/cgroup" || filepath.Dir(dir) == "/sys/fs/cgroup" || strings.HasSuffix(dir, ".slice") {
+		if dir == "/sys/fs/cgroup" || filepath.Dir(dir) == "/sys/fs/cgroup" || strings.HasSuffix(dir, ".slice") || strings.HasPrefix(filepath.Base(dir), "user@") {
 			return true
 		}
 		for _, mine := range own {

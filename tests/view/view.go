@@ -75,6 +75,17 @@ func listing() bool {
 	return slices.ContainsFunc(os.Args, func(arg string) bool { return strings.HasPrefix(arg, "-test.list=") })
 }
 
+// InPlace runs the tests of one package on the host itself, for those that need
+// its systemd, which knows no PIDs of other namespaces, and returns the exit code
+// for os.Exit.
+func InPlace(m *testing.M) int {
+	// Where a view has its PID 1, what a container leaves behind comes to us.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return complain(err)
+	}
+	return runInPlace(m)
+}
+
 // runInPlace runs the tests without namespaces, for callers that may not make them.
 func runInPlace(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "rt")
@@ -83,6 +94,9 @@ func runInPlace(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	current.view, current.dir = AsIs, dir
+	if isCgroup2("/sys/fs/cgroup") {
+		current.view = V2
+	}
 	current.token = fmt.Sprintf("rt%du", os.Getpid())
 	return m.Run()
 }

@@ -6,13 +6,13 @@
 # Settings: those of vm.sh (VM_CGROUP, VM_KERNEL, VM_PACKAGES…), those of the tests (TEST_VIEWS, TEST_TIMEOUT, CI_SKIPS,
 # see tests/README.md; TEST_TIMEOUT is 60s here, emulation is slow), and
 #   RUNTIME_BINARY=./runtime     the binary under test, carried into the guest
-#   PACKAGES="./tests ./cgroups/..."   the packages whose tests run
+#   PACKAGES="./tests ./tests/systemd ./cgroups/..."   the packages whose tests run
 # With VM_OUT=DIR the whole logs arrive there, one per package and user.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/../.."
-: "${RUNTIME_BINARY:=./runtime}" "${PACKAGES:=./tests ./cgroups/...}" "${GO:=$(.ci/go)}" "${VM_TIMEOUT:=1500}"
+: "${RUNTIME_BINARY:=./runtime}" "${PACKAGES:=./tests ./tests/systemd ./cgroups/...}" "${GO:=$(.ci/go)}" "${VM_TIMEOUT:=1500}"
 
 [ -x "$RUNTIME_BINARY" ] || { echo "suite.sh: no $RUNTIME_BINARY: build it first" >&2 && exit 2; }
 # First, so that a host without QEMU hears of it before anything is compiled.
