@@ -62,6 +62,8 @@ var (
 	ErrNotEmpty = errors.New("container's cgroup is not empty")
 	// ErrFrozen: the cgroup, or one above it, is frozen, so nothing could run in it.
 	ErrFrozen = errors.New("container's cgroup unexpectedly frozen")
+	// ErrFrozenAbove: a cgroup above is frozen, so that this one stays so too.
+	ErrFrozenAbove = errors.New("a cgroup above it is frozen")
 	// ErrBusy: processes were still in the cgroup when the time for its removal was over.
 	ErrBusy = errors.New("cgroup still has processes")
 	// ErrNoController: the kernel offers no such controller where the cgroup is.

@@ -25,7 +25,8 @@ func (g *Group) Freeze(timeout time.Duration) error {
 	return err
 }
 
-// Thaw lets a frozen cgroup run on. One that is not frozen is left alone.
+// Thaw lets a frozen cgroup run on. One that is not frozen is left alone. If it
+// has to wait for one above it to be thawed, the error is ErrFrozenAbove.
 func (g *Group) Thaw(timeout time.Duration) error {
 	t := g.census()
 	if t == nil {
@@ -110,6 +111,9 @@ func (t *tree) freezeV2(frozen bool, deadline time.Time) error {
 	if err := writeFile(dir, "cgroup.freeze", value); err != nil {
 		return pathErr("write", t.Dir()+"/cgroup.freeze", err)
 	}
+	if above := t.frozenAt(); above != "" && !frozen {
+		return t.staysFrozen(above)
+	}
 	done, err := t.waitEvent(deadline, func(events string) bool { return keyed(events, "frozen") == value })
 	if err == nil && !done {
 		err = t.frozenTimeout(frozen)
@@ -141,11 +145,18 @@ func (t *tree) freezeV1(frozen bool, deadline time.Time) error {
 		if strings.TrimSpace(state) == value {
 			return nil
 		}
+		if above := t.frozenAt(); above != "" && !frozen {
+			return t.staysFrozen(above)
+		}
 		if time.Now().After(deadline) {
 			return t.frozenTimeout(frozen)
 		}
 		time.Sleep(pause)
 	}
+}
+
+func (t *tree) staysFrozen(above string) error {
+	return &diag.Error{Op: "thaw", Path: t.Dir(), Err: ErrFrozenAbove, Hint: above + "; it goes on when that is thawed", Code: "cgroup-frozen"}
 }
 
 func (t *tree) frozenTimeout(frozen bool) error {
@@ -161,20 +172,26 @@ func (t *tree) frozenTimeout(frozen bool) error {
 	return e
 }
 
-// frozenAt names the topmost cgroup on the way down that is frozen.
+// frozenAt names the topmost cgroup on the way down that is frozen, or about to be.
 func (g *Group) frozenAt() string { return g.census().frozenAt() }
 
 func (t *tree) frozenAt() string {
-	for i := 1; i <= len(t.Path); i++ {
-		if i < len(t.Path) && t.Path[i] != '/' {
-			continue
-		}
-		text, err := readFile(t.root, t.Path[1:i]+"/"+t.freezeState())
-		if err == nil && t.saysFrozen(text) && i < len(t.Path) {
-			return t.Mount + t.Path[:i] + " above it is frozen"
+	for i := 1; i < len(t.Path); i++ {
+		if t.Path[i] == '/' && t.keepsFrozen(t.Path[1:i]) {
+			return t.Mount + t.Path[:i] + " is frozen"
 		}
 	}
 	return ""
+}
+
+// keepsFrozen reports whether the cgroup p is to be frozen by its own setting.
+func (t *tree) keepsFrozen(p string) bool {
+	if t.Controllers == "" {
+		text, err := readFile(t.root, p+"/cgroup.freeze")
+		return err == nil && strings.HasPrefix(text, "1")
+	}
+	text, err := readFile(t.root, p+"/freezer.self_freezing")
+	return err == nil && strings.HasPrefix(text, "1")
 }
 
 // waitEvent waits until the content of cgroup.events satisfies done. The file

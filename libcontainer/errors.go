@@ -15,5 +15,6 @@ var (
 	ErrExecPaused   = errors.New("cannot exec in a paused container (use --ignore-paused to override)")
 	ErrStartRunning = errors.New("cannot start an already running container")
 	ErrStartStopped = errors.New("cannot start a container that has stopped")
+	ErrStartPaused  = errors.New("cannot start a container that is paused")
 	ErrNoProcess    = errors.New("cannot start a container whose config has no process")
 )

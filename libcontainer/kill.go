@@ -63,7 +63,11 @@ func (c *container) finishKill(group *cgroups.Group) error {
 	if err != nil || !frozen {
 		return nil // gone, or nothing to thaw
 	}
-	return group.Thaw(c.runtime.timeout())
+	err = group.Thaw(c.runtime.timeout())
+	if errors.Is(err, cgroups.ErrFrozenAbove) && group.Mode() == cgroups.V2 {
+		return nil // SIGKILL reaches what version 2 has frozen
+	}
+	return err
 }
 
 // killAll signals every process of the container; none being left is success.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -73,7 +74,7 @@ func (b *birth) run() error {
 func (b *birth) become() error {
 	d := departure{container: b.container, profile: b.linux().Seccomp, pid: b.stage.Pid, status: Created, notifies: b.Notifies}
 	for {
-		event, err := b.foreground.next(b.stage, b.runtime.timeout())
+		event, err := b.nextUnlessFrozen(func(timeout time.Duration) (nsenter.Event, error) { return b.foreground.next(b.stage, timeout) })
 		if err != nil && err != io.EOF {
 			return b.explain(err)
 		}

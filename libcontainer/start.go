@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -54,6 +55,8 @@ func (c *container) startable() error {
 		return &diag.Error{Path: c.id, Err: ErrStartRunning, Code: "not-created"}
 	case Stopped:
 		return &diag.Error{Path: c.id, Err: ErrStartStopped, Code: "not-created"}
+	case Paused:
+		return &diag.Error{Path: c.id, Err: ErrStartPaused, Code: "paused"}
 	}
 	return &diag.Error{Path: c.id, Err: errors.New("cannot start a container that is " + string(status)), Code: "not-created"}
 }
@@ -73,7 +76,7 @@ func (c *container) openGate() error {
 		return &diag.Error{Op: "remove", Path: c.path(gateFile), Err: err}
 	}
 	if err := c.become(gate); err != nil {
-		if !errors.Is(err, nsenter.ErrTimeout) { // it may still get there
+		if !errors.Is(err, nsenter.ErrTimeout) && !errors.Is(err, ErrStartPaused) { // it may still get there
 			c.putDown()
 		}
 		return err
@@ -108,7 +111,7 @@ func (c *container) become(gate int) error {
 	}
 	reply := func(data []byte) error { return nsenter.Reply(gate, data) }
 	for {
-		event, err := nsenter.Next(gate, c.runtime.timeout())
+		event, err := c.nextUnlessFrozen(func(timeout time.Duration) (nsenter.Event, error) { return nsenter.Next(gate, timeout) })
 		var fault *nsenter.Fault
 		if errors.As(err, &fault) {
 			return c.explainFault(fault)
@@ -126,6 +129,23 @@ func (c *container) become(gate int) error {
 func (c *container) noAnswer(err error) error {
 	return &diag.Error{Op: "start", Path: c.id, Err: fmt.Errorf("%w: the stage did not answer in %s", err, c.runtime.timeout()),
 		Hint: describeStuck(c.Pid), Code: "timeout"}
+}
+
+// nextUnlessFrozen waits for the next report of a stage that is in the cgroup,
+// and has a look whether that keeps it from answering. Who has been frozen goes
+// on when it is thawed, with us or without.
+func (c *container) nextUnlessFrozen(next func(timeout time.Duration) (nsenter.Event, error)) (nsenter.Event, error) {
+	deadline := time.Now().Add(c.runtime.timeout())
+	for {
+		left := time.Until(deadline)
+		event, err := next(min(left, glance))
+		if !errors.Is(err, nsenter.ErrTimeout) || left <= glance {
+			return event, err
+		}
+		if status, _ := c.frozenOr(Running); status == Paused {
+			return event, &diag.Error{Path: c.id, Err: ErrStartPaused, Hint: "it starts when it is resumed", Code: "paused"}
+		}
+	}
 }
 
 // gateAddress reaches the gate through the open directory: the path to it may
