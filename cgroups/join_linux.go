@@ -33,6 +33,17 @@ func (g *Group) Join() (*Join, error) {
 	return j, nil
 }
 
+// Born is the part of Join that the clone of the process needs: the version 2
+// cgroup, in which it is born. The version 1 ones, which it enters itself, follow.
+func (g *Group) Born() (*Join, error) {
+	j := &Join{Dir: -1}
+	t := g.unified()
+	if t == nil {
+		return j, nil
+	}
+	return j, j.add(t)
+}
+
 func (j *Join) add(t *tree) error {
 	root, err := t.mount()
 	if err != nil {

@@ -116,7 +116,7 @@ func (b *birth) start() error {
 		if err := b.delegate(); err != nil {
 			return err
 		}
-		join, err := b.group.Join()
+		join, err := b.group.Born()
 		if err != nil {
 			return err
 		}
