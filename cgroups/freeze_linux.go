@@ -178,7 +178,7 @@ func (g *Group) frozenAt() string { return g.census().frozenAt() }
 func (t *tree) frozenAt() string {
 	for i := 1; i < len(t.Path); i++ {
 		if t.Path[i] == '/' && t.keepsFrozen(t.Path[1:i]) {
-			return t.Mount + t.Path[:i] + " is frozen"
+			return t.Mount + t.Path[:i] + " above it is frozen"
 		}
 	}
 	return ""

@@ -1,6 +1,8 @@
 package cgroups
 
 import (
+	"strings"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"ociruntime/internal/diag"
@@ -12,8 +14,9 @@ import (
 // Device rules, when there are any, replace the whole device policy.
 func (g *Group) Set(r *specs.LinuxResources) error { return g.SetAnd(r, nil) }
 
-// SetAnd is Set with a last step, such as telling systemd the same limits, whose
-// failure undoes the rest too.
+// SetAnd is Set with a last step, telling systemd the same limits, whose failure
+// undoes the rest too. systemd writes the files anew, and rounds; so they are
+// written once more.
 func (g *Group) SetAnd(r *specs.LinuxResources, last func() error) error {
 	if r == nil {
 		r = &specs.LinuxResources{}
@@ -31,7 +34,9 @@ func (g *Group) SetAnd(r *specs.LinuxResources, last func() error) error {
 	}
 	undo, err := g.change(settings)
 	if err == nil && last != nil {
-		err = last()
+		if err = last(); err == nil {
+			err = g.write(settings)
+		}
 	}
 	if err == nil && len(r.Devices) > 0 {
 		err = g.changeDevices(policy)
@@ -40,6 +45,33 @@ func (g *Group) SetAnd(r *specs.LinuxResources, last func() error) error {
 		return g.rollBack(undo, err)
 	}
 	return nil
+}
+
+// Bandwidth returns the present limit on CPU time, both in microseconds: quota in
+// each period. The quota is -1 for none, and both are zero without a controller.
+func (g *Group) Bandwidth() (quota int64, period uint64) {
+	t := g.home("cpu")
+	if t == nil {
+		return 0, 0
+	}
+	if t.Controllers == "" {
+		first, second, _ := strings.Cut(t.now("cpu.max"), " ")
+		quota, period = -1, 0
+		if n, ok := parseUint(first); ok && first != "max" {
+			quota = int64(n)
+		}
+		period, _ = parseUint(second)
+	} else {
+		quota = -1
+		if n, ok := parseUint(t.now("cpu.cfs_quota_us")); ok {
+			quota = int64(n)
+		}
+		period, _ = parseUint(t.now("cpu.cfs_period_us"))
+	}
+	if period == 0 {
+		quota = 0
+	}
+	return quota, period
 }
 
 // change writes the settings and returns what undoes those that were written.

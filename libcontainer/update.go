@@ -54,11 +54,29 @@ func (c *container) updateCgroup(resources *specs.LinuxResources) error {
 	if !ok {
 		return group.Set(resources)
 	}
-	properties, err := unitProperties(resources, group.Mode() == cgroups.V2, false)
+	properties, err := unitProperties(completed(resources, group), group.Mode() == cgroups.V2, false)
 	if err != nil {
 		return err
 	}
 	return group.SetAnd(resources, func() error { return unit.Set(properties, c.runtime.timeout()) })
+}
+
+// completed adds to a quota the present period, and the reverse: systemd wants to
+// know how much of a second they are.
+func completed(r *specs.LinuxResources, group *cgroups.Group) *specs.LinuxResources {
+	zero := func(n *int64) bool { return n == nil || *n == 0 }
+	if r.CPU == nil || zero(r.CPU.Quota) == (r.CPU.Period == nil || *r.CPU.Period == 0) {
+		return r // both or none
+	}
+	quota, period := group.Bandwidth()
+	all, cpu := *r, *r.CPU
+	if zero(cpu.Quota) {
+		cpu.Quota = &quota
+	} else {
+		cpu.Period = &period
+	}
+	all.CPU = &cpu
+	return &all
 }
 
 // updateIntelRdt changes the schemata of the container's group.

@@ -74,6 +74,9 @@ func memory(m *specs.LinuxMemory, unified bool) []Property {
 	add(m.Limit, "MemoryMax")
 	add(m.Reservation, "MemoryLow")
 	if m.Swap == nil || *m.Swap == 0 {
+		if m.Limit != nil && *m.Limit < 0 { // as package cgroups has it
+			list = append(list, Property{Name: "MemorySwapMax", Value: uint64(infinity)})
+		}
 		return list
 	}
 	swap := limit(*m.Swap)

@@ -20,6 +20,7 @@ var propertyCases = []struct{ name, resources string }{
 	{"memory", `{"memory":{"limit":67108864,"swap":100663296,"reservation":33554432}}`},
 	{"no swap", `{"memory":{"limit":67108864,"swap":67108864}}`},
 	{"unlimited", `{"memory":{"limit":-1,"swap":-1},"cpu":{"quota":-1},"pids":{"limit":-1}}`},
+	{"memory unlimited", `{"memory":{"limit":-1}}`},
 	{"half a cpu", `{"cpu":{"shares":512,"quota":50000,"period":100000}}`},
 	{"quota of default period", `{"cpu":{"quota":33333}}`},
 	{"cpu idle", `{"cpu":{"idle":1,"shares":512}}`},

@@ -105,7 +105,9 @@ func (h *host) systemctl(args ...string) string {
 	if h.user {
 		args = append([]string{"--user"}, args...)
 	}
-	out, err := exec.Command("systemctl", args...).CombinedOutput()
+	cmd := exec.Command("systemctl", args...)
+	cmd.Env = append(os.Environ(), "SYSTEMD_BUS_TIMEOUT="+harness.Timeout().String()) // 25 s are not enough everywhere
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		h.t.Errorf("systemctl %v: %v: %s", args, err, out)
 	}

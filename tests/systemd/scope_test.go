@@ -76,6 +76,40 @@ func TestRootlessScope(t *testing.T) {
 	h.wantGone(c.unit)
 }
 
+// TestRootlessScopeBandwidth: systemd knows CPU time by the second and in whole
+// percents; the files have what was asked for, and what an update leaves out stays.
+func TestRootlessScopeBandwidth(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	if !h.limited("cpu") {
+		t.Skip("nobody has handed the user a cpu controller")
+	}
+	c := h.create(resources(func(r *specs.LinuxResources) {
+		r.CPU = &specs.LinuxCPU{Quota: harness.Pointer(int64(50000)), Period: harness.Pointer(uint64(200000))}
+	}))
+	wanted := func(when, quota, period, second string) {
+		t.Helper()
+		h.wantShown(when, c.unit, map[string]string{"CPUQuotaPerSecUSec": second})
+		if view.HasControllerV2("cpu") {
+			c.wantSetting(when, "cpu", "", "cpu.max", quota+" "+period)
+			return
+		}
+		c.wantSetting(when, "cpu", "cpu.cfs_quota_us", "", quota)
+		c.wantSetting(when, "cpu", "cpu.cfs_period_us", "", period)
+	}
+	wanted("created", "50000", "200000", "250ms")
+	h.Call("update", c.ID, "--cpu-quota", "66666").WantQuiet(t)
+	wanted("another quota", "66666", "200000", "340ms")
+	h.Call("update", c.ID, "--cpu-period", "100000").WantQuiet(t)
+	wanted("another period", "66666", "100000", "670ms")
+	h.Call("update", c.ID, "--cpu-quota", "-1").WantQuiet(t)
+	quota := "-1"
+	if view.HasControllerV2("cpu") {
+		quota = "max"
+	}
+	wanted("no quota", quota, "100000", "infinity")
+}
+
 // TestRootlessScopePause: frozen, thawed, and killed while frozen.
 func TestRootlessScopePause(t *testing.T) {
 	t.Parallel()
