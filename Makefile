@@ -4,7 +4,7 @@
 # make check         what a commit must pass: format, vet, linters, unit tests
 # make bench         compare with other runtimes (tests/bench/README.md)
 # make test-engines  run under dockerd, containerd and podman (tests/engines)
-# make test-vm       the tests on a host with cgroup v2 and systemd, in QEMU
+# make test-vm       the tests on a host with cgroup v2 and systemd, in QEMU; CI runs some of them (.ci/vm)
 # make fuzz          every fuzz target for a minute, or FUZZTIME=10s
 # make install       PREFIX=/usr/local DESTDIR=
 #

@@ -17,8 +17,7 @@ import (
 
 // TestRootlessScope: the whole life of a container in a scope, with its limits
 // in the files of the cgroup and in the unit, where they outlive a daemon-reload.
-func TestRootlessScope(t *testing.T) {
-	t.Parallel()
+func TestRootlessScope(t *testing.T) { // not in parallel: systemd answers nobody while it reloads
 	h := newHost(t)
 	limits := resources(func(r *specs.LinuxResources) {
 		r.Memory = &specs.LinuxMemory{Limit: harness.Pointer(int64(64 << 20))}
@@ -237,8 +236,7 @@ func TestRootlessScopeKilled(t *testing.T) {
 
 // TestScopeDevices: what the list allows stays open over a daemon-reload, and
 // the rest closed.
-func TestScopeDevices(t *testing.T) {
-	t.Parallel()
+func TestScopeDevices(t *testing.T) { // not in parallel, as TestRootlessScope
 	h := newHost(t)
 	if h.user {
 		t.Skip("a user manager may not restrict devices")
