@@ -28,6 +28,7 @@ var initializers = strings.Fields(`
 	crypto/internal/fips140/sha256 crypto/internal/fips140/sha3 crypto/internal/fips140/sha512
 	crypto/internal/fips140deps/cpu crypto/internal/fips140deps/time crypto/sha256
 
+	github.com/checkpoint-restore/go-criu/v8/rpc
 	github.com/opencontainers/runtime-spec/specs-go
 	golang.org/x/sys/unix
 `)

@@ -17,7 +17,8 @@ type Entry struct {
 // Entries returns all codes, by topic.
 func Entries() []Entry {
 	return slices.Concat(commandCodes[:], stateCodes[:], configCodes[:], rootCodes[:], mountCodes[:], namespaceCodes[:],
-		processCodes[:], securityCodes[:], hookCodes[:], cgroupCodes[:], hostCodes[:])
+		processCodes[:], securityCodes[:], hookCodes[:], cgroupCodes[:], criuCodes[:],
+		hostCodes[:])
 }
 
 // EntryOf returns the entry of a code, or nil if there is no such code.

@@ -70,6 +70,7 @@ var reserved = []struct {
 	{"C", []string{"libcontainer/seccomp"}, "libseccomp is the only C"},
 	{"github.com/seccomp/...", []string{"libcontainer/seccomp"}, "libseccomp is the only C"},
 	{"github.com/godbus/...", []string{"cgroups/systemd"}, "D-Bus costs start-up time, and only systemd's cgroups need it"},
+	{"github.com/checkpoint-restore/...", []string{"libcontainer/criu"}, "the conversation with CRIU is held in one place"},
 	{"github.com/urfave/...", nil, "a tenth of each start; the help text is rendered with it when the tables change"},
 	{"github.com/cilium/...", nil, "its init costs more start-up time than the device filter takes to write by hand"},
 	{"net/http", nil, "start-up time: its init builds tables that no container needs"},
