@@ -19,11 +19,8 @@ import (
 // waits for the process, deletes the container, and returns the exit code:
 // the process's, or 128 and the signal that killed it.
 func (r *Runtime) Run(id string, o RunOptions) (code int, err error) {
-	if !o.Detach && !o.NoSubreaper {
-		// What the container leaves behind in our pid namespace becomes ours to reap.
-		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-			return 0, &diag.Error{Op: "prctl", Path: "PR_SET_CHILD_SUBREAPER", Err: err}
-		}
+	if err := o.becomeSubreaper(); err != nil {
+		return 0, err
 	}
 	b, err := r.create(id, &o.CreateOptions, gateStatus, o.Detach)
 	if err != nil {
@@ -36,6 +33,24 @@ func (r *Runtime) Run(id string, o RunOptions) (code int, err error) {
 	if err := b.run(); err != nil {
 		return 0, err
 	}
+	return b.wait(o.Keep)
+}
+
+// becomeSubreaper has what the container leaves behind in our pid namespace
+// become ours to reap.
+func (o *RunOptions) becomeSubreaper() error {
+	if o.Detach || o.NoSubreaper {
+		return nil
+	}
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return &diag.Error{Op: "prctl", Path: "PR_SET_CHILD_SUBREAPER", Err: err}
+	}
+	return nil
+}
+
+// wait waits in the foreground for the end of a process that runs, and returns
+// its exit code. Unless the container is to be kept, it is deleted.
+func (b *birth) wait(keep bool) (code int, err error) {
 	b.unlock() // others may now act on the container, while we wait
 	if b.devices != nil {
 		b.devices.Close() // the network namespace is to end with the container
@@ -43,7 +58,7 @@ func (r *Runtime) Run(id string, o RunOptions) (code int, err error) {
 	code = b.foreground.supervise(b.stage, b.terminal)
 	b.terminal.restore()
 	b.tellCause(code)
-	if o.Keep {
+	if keep {
 		return code, nil
 	}
 	return code, b.finish()

@@ -42,8 +42,8 @@ var globals = [][]flag{{
 // verbs are all commands, in the order of the help text.
 var verbs = []*command{
 	&createVerb, &runVerb, &startVerb, &stateVerb, &listVerb, &killVerb, &deleteVerb, &execVerb, &psVerb,
-	&pauseVerb, &resumeVerb, &updateVerb, &eventsVerb, &specVerb, &checkVerb, &doctorVerb, &gcVerb, &featuresVerb, &explainVerb,
-	&helpVerb, &hVerb,
+	&pauseVerb, &resumeVerb, &updateVerb, &eventsVerb, &checkpointVerb, &restoreVerb, &specVerb, &checkVerb, &doctorVerb, &gcVerb,
+	&featuresVerb, &explainVerb, &helpVerb, &hVerb,
 }
 
 // Main runs the command line and returns the exit code.

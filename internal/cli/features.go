@@ -13,8 +13,9 @@ var featuresVerb = command{
 	},
 	run: func(*call, *libcontainer.Runtime) error {
 		f := libcontainer.Features(map[string]string{
-			"ociruntime.version": release,
-			"ociruntime.commit":  commit,
+			"ociruntime.version":                         release,
+			"ociruntime.commit":                          commit,
+			"org.opencontainers.runc.checkpoint.enabled": "true",
 		})
 		return write(append(spec.FormatFeatures(f), '\n'))
 	},
