@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"ociruntime/tests/fakecriu"
 	"ociruntime/tests/harness"
 	"ociruntime/tests/tracer"
 	"ociruntime/tests/view"
@@ -14,6 +15,7 @@ import (
 
 func TestMain(m *testing.M) {
 	tracer.Main()
+	fakecriu.Main()
 	os.Exit(view.Main(m))
 }
 
