@@ -14,12 +14,13 @@ import (
 )
 
 // TestCPUQuota: a container that may use half a core uses half a core: never more
-// and, as far as the machine had a core to spare, not less.
+// and, as far as the machine had a core to spare, not less. Its shares have it come
+// first where the machine is busy.
 func TestCPUQuota(t *testing.T) {
 	require.Controller(t, "cpu") // not in parallel: it wants a core
 	env := harness.New(t)
 	c := env.Create(env.Bundle(harness.Shell("echo ready; while :; do :; done"), resources(func(r *specs.LinuxResources) {
-		r.CPU = &specs.LinuxCPU{Quota: harness.Pointer(int64(50000)), Period: harness.Pointer(uint64(100000))}
+		r.CPU = &specs.LinuxCPU{Shares: harness.Pointer(uint64(262144)), Quota: harness.Pointer(int64(50000)), Period: harness.Pointer(uint64(100000))}
 	}))).Start()
 	c.WaitStdout("ready")
 	used, idle, began := cpuTime(t, c), idleTime(t), time.Now()
