@@ -59,13 +59,19 @@ func (b *birth) startScope() error {
 }
 
 // stopScope has systemd forget the unit that owns the cgroup, if one does. Before
-// the cgroup was taken, a unit of that name is another's. If it is what a create
-// that was killed has asked for, nothing is in it but a stage, which ends without
-// its parent, and the unit with it.
+// the cgroup was taken, a unit of that name may be another's; then it is only
+// stopped if it is what remains of a create that was killed, with nobody in it: the
+// stage ends without its parent.
 func (c *container) stopScope() error {
 	unit, ok := systemd.Of(c.Cgroup)
-	if !ok || !c.Cgroup.Taken {
+	if !ok {
 		return nil
 	}
-	return unit.Stop(c.runtime.timeout())
+	if c.Cgroup.Taken {
+		return unit.Stop(c.runtime.timeout())
+	}
+	if err := unit.StopEmpty(c.runtime.timeout()); err != nil {
+		c.runtime.Log.Debugf("%v", err) // where there is no systemd, nothing remains of its
+	}
+	return nil
 }

@@ -194,6 +194,26 @@ func (u Unit) Stop(timeout time.Duration) error {
 		return err
 	}
 	defer c.close()
+	return u.stop(c)
+}
+
+// StopEmpty is Stop for a unit that may be another's: one with processes is left
+// alone. systemd ends an empty one by itself, unless it has not noticed, as may be
+// on version 1.
+func (u Unit) StopEmpty(timeout time.Duration) error {
+	c, err := dial(u.User, timeout)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if len(u.members(c)) > 0 {
+		return nil
+	}
+	return u.stop(c)
+}
+
+// stop calls StopUnit(s name, s mode).
+func (u Unit) stop(c *conn) error {
 	var e encoder
 	e.string(u.Name)
 	e.string("replace")

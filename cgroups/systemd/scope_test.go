@@ -248,6 +248,25 @@ func TestUnitIsActive(t *testing.T) {
 	}
 }
 
+// What a killed create may have left is stopped only if nobody is in it.
+func TestStopEmpty(t *testing.T) {
+	m := &manager{}
+	listen(t, m)
+	must(t, testUnit.StopEmpty(5*second))
+	if got := m.asked(); got != "connect GetUnitProcesses StopUnit" {
+		t.Errorf("an empty unit: %s", got)
+	}
+	m = &manager{processes: []process{{"/x.scope", 4711, "a"}}}
+	listen(t, m)
+	must(t, testUnit.StopEmpty(5*second))
+	if got := m.asked(); got != "connect GetUnitProcesses" {
+		t.Errorf("a unit with processes: %s", got)
+	}
+	m = &manager{refuse: map[string][2]string{"GetUnitProcesses": {noSuchUnit, "Unit x.scope not loaded."}, "StopUnit": {noSuchUnit, "Unit x.scope not loaded."}}}
+	listen(t, m)
+	must(t, testUnit.StopEmpty(5*second))
+}
+
 // An older systemd does not know every property; what it does not know must
 // not keep the container from starting.
 func TestOldSystemd(t *testing.T) {
