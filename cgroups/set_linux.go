@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"ociruntime/internal/diag"
 )
@@ -127,8 +128,8 @@ func (g *Group) rollBack(undo []Setting, cause error) error {
 
 // checkMemory refuses a limit that would make the kernel kill. Version 1
 // refuses such a limit itself; version 2 takes it and starts the OOM killer. What
-// cannot be given back is what counts, unless the config wants all of the usage
-// checked (checkBeforeUpdate).
+// can neither be reclaimed nor swapped out is what counts, unless the config wants
+// all of the usage checked (checkBeforeUpdate).
 func (g *Group) checkMemory(m *specs.LinuxMemory) error {
 	if m == nil || !given(m.Limit) || *m.Limit < 0 {
 		return nil
@@ -142,11 +143,8 @@ func (g *Group) checkMemory(m *specs.LinuxMemory) error {
 		usage, _ = parseUint(t.now("memory.usage_in_bytes"))
 	} else if t := g.unified(); t != nil {
 		usage, _ = parseUint(t.now("memory.current"))
-		if !strict && t.now("memory.swap.max") != "0" {
-			return nil // the kernel may swap the rest out
-		}
 		if !strict {
-			usage, what = usage-min(usage, reclaimable(t.now("memory.stat"))), " bytes are in use that cannot be reclaimed"
+			usage, what = usage-min(usage, reclaimable(t.now("memory.stat"))+t.swappable(m)), " bytes are in use that cannot be reclaimed"
 		}
 	}
 	if usage <= uint64(*m.Limit) {
@@ -159,4 +157,36 @@ func (g *Group) checkMemory(m *specs.LinuxMemory) error {
 // without shared memory, and slabs that say so.
 func reclaimable(stat string) uint64 {
 	return keyedUint(stat, "inactive_file") + keyedUint(stat, "active_file") + keyedUint(stat, "slab_reclaimable")
+}
+
+// swappable is how much more of the cgroup the kernel can swap out with the limits
+// of m: as much as memory.swap.max leaves, and the host has.
+func (t *tree) swappable(m *specs.LinuxMemory) uint64 {
+	limit := t.number("memory.swap.max") // absent: swap is not counted, and has no limit
+	if t.now("memory.swap.max") == "" {
+		limit = 1<<64 - 1
+	}
+	if given(m.Swap) {
+		limit = uint64(1<<64 - 1)
+		if *m.Swap > 0 {
+			limit = uint64(*m.Swap - *m.Limit) // checkSwap: it is not below
+		}
+	}
+	used := t.number("memory.swap.current")
+	meminfo, err := readFile(unix.AT_FDCWD, "/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	return min(limit-min(limit, used), swapFree(meminfo))
+}
+
+// swapFree reads "SwapFree:  123 kB" of /proc/meminfo, proc(5), in bytes.
+func swapFree(meminfo string) uint64 {
+	for line := range strings.Lines(meminfo) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "SwapFree:" {
+			n, _ := parseUint(f[1])
+			return n << 10
+		}
+	}
+	return 0
 }

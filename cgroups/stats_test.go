@@ -164,6 +164,16 @@ func TestCauseText(t *testing.T) {
 	}
 }
 
+func TestSwapFree(t *testing.T) {
+	for text, want := range map[string]uint64{
+		"": 0, "MemFree: 5 kB\n": 0, "SwapTotal:  9 kB\nSwapFree:        3 kB\nDirty: 1 kB\n": 3072,
+	} {
+		if got := swapFree(text); got != want {
+			t.Errorf("%q: got %d, want %d", text, got, want)
+		}
+	}
+}
+
 func TestBytesText(t *testing.T) {
 	for n, want := range map[uint64]string{0: "0 bytes", 1023: "1023 bytes", 1024: "1 KiB", 255 << 10: "255 KiB", 1 << 20: "1 MiB", 1<<64 - 1: "15.9 EiB"} {
 		if got := bytesText(n); got != want {

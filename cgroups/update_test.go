@@ -122,9 +122,6 @@ func testBelowUsage(t *testing.T) {
 	if !errors.Is(err, ErrBelowUsage) || !strings.Contains(err.Error(), " bytes are in use") {
 		t.Errorf("with checkBeforeUpdate: %v", err)
 	}
-	if g.legacy("memory") == nil {
-		must(t, os.WriteFile(g.unified().Dir()+"/memory.swap.max", []byte("0"), 0))
-	}
 	err = g.Set(&specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: ptr(int64(8 << 20)), Swap: ptr(int64(8 << 20))}})
 	if err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("a limit below usage: %v", err)

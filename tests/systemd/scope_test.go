@@ -60,11 +60,8 @@ func TestRootlessScope(t *testing.T) { // not in parallel: systemd answers nobod
 		limited("updated", "50331648", "30")
 		h.daemonReload()
 		limited("after daemon-reload", "50331648", "30")
-		r := h.Call("update", c.ID, "--pids-limit", "40", "--memory", "4k")
-		if view.HasControllerV1("memory") { // the kernel refuses, and the unit must not say otherwise
-			r.WantError(t, 1, "memory")
-			limited("after a refused update", "50331648", "30")
-		}
+		h.Call("update", c.ID, "--pids-limit", "40", "--memory", "4k", "--memory-swap", "4k").WantError(t, 1, "memory", "in use")
+		limited("after a refused update", "50331648", "30") // and the unit does not say otherwise
 	}
 
 	c.Kill("KILL")
