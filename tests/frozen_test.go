@@ -36,6 +36,10 @@ func freezeAbove(t *testing.T, c *harness.Container) (thaw func()) {
 	}
 }
 
+// prompt is how long a command may take that waits for nothing. The promise is
+// 100 ms, on a machine with nothing else to do; a command that waits takes 60 s.
+func prompt() time.Duration { return harness.Timeout() / 4 }
+
 // TestFrozenAbove: what freezes a container from above is not ours to thaw. No
 // verb waits for it: each says so at once, or does what can be done.
 func TestFrozenAbove(t *testing.T) {
@@ -77,8 +81,7 @@ func TestFrozenAbove(t *testing.T) {
 			case r.Code == 0 || !strings.Contains(r.Stderr, wanted):
 				t.Errorf("want %q in the message; %s", wanted, r)
 			}
-			// The promise is 100 ms, on a machine with nothing else to do.
-			if took > 5*time.Second {
+			if took > prompt() {
 				t.Errorf("took %s", took)
 			}
 			t.Logf("%s: %s", verb, took.Round(time.Millisecond))
@@ -108,7 +111,7 @@ func TestFrozenStart(t *testing.T) {
 			thaw := freezeAbove(t, c)
 			t.Cleanup(thaw)
 			r := start.Wait()
-			if took := time.Since(began); took > 5*time.Second {
+			if took := time.Since(began); took > prompt() {
 				t.Errorf("took %s: %s", took, r)
 			}
 			if r.Code != 0 {
