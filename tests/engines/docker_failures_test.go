@@ -59,9 +59,9 @@ func killNth(nth int, ended <-chan Result, match func(args string) bool) {
 // waitGone waits until nothing is left of the container.
 func (d *Docker) waitGone(t testing.TB, id string) {
 	t.Helper()
-	for deadline := time.Now().Add(timeout); d.leftOf(id) != ""; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(timeout / 3); d.leftOf(id) != ""; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("left behind: %s\n%s", d.leftOf(id), d.Log(t))
+			t.Fatalf("left behind: %s\nrunning: %v\n%s", d.leftOf(id), d.Processes(), d.Log(t))
 		}
 	}
 }
@@ -107,6 +107,11 @@ func TestDockerKilled(t *testing.T) {
 		}
 		equals(t, "containers", d.Docker(t, "ps", "--all", "--quiet").OK(t), "")
 		d.forgotten(t)
+		for _, dir := range cgroupsBelow(filepath.Join(view.Hierarchies()[0].Point, d.parent)) {
+			if id := filepath.Base(dir); len(id) == 64 {
+				d.waitGone(t, id)
+			}
+		}
 		equals(t, "output", d.Run(t, "--", "echo", "hi").OK(t), "hi")
 	}
 }
