@@ -26,7 +26,6 @@ func dockerFailures(t *testing.T, d *Docker) {
 				return strings.HasPrefix(args, installed+" ") && strings.Contains(args, id)
 			})
 			d.Docker(t, "rm", "--force", n).OK(t)
-			d.forgotten(t)
 			d.waitGone(t, id)
 		})
 	}
@@ -56,10 +55,12 @@ func killNth(nth int, ended <-chan Result, match func(args string) bool) {
 	}
 }
 
-// waitGone waits until nothing is left of the container.
+// waitGone waits until nothing is left of the container. containerd may be
+// about to learn of it only now, from a shim that is still at work.
 func (d *Docker) waitGone(t testing.TB, id string) {
 	t.Helper()
-	for deadline := time.Now().Add(timeout / 3); d.leftOf(id) != ""; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(timeout); d.leftOf(id) != ""; time.Sleep(100 * time.Millisecond) {
+		d.forgotten(t)
 		if time.Now().After(deadline) {
 			t.Fatalf("left behind: %s\nrunning: %v\n%s", d.leftOf(id), d.Processes(), d.Log(t))
 		}
@@ -106,7 +107,6 @@ func TestDockerKilled(t *testing.T) {
 			d.Docker(t, "rm", "--force", n) // it may never have been made
 		}
 		equals(t, "containers", d.Docker(t, "ps", "--all", "--quiet").OK(t), "")
-		d.forgotten(t)
 		for _, dir := range cgroupsBelow(filepath.Join(view.Hierarchies()[0].Point, d.parent)) {
 			if id := filepath.Base(dir); len(id) == 64 {
 				d.waitGone(t, id)
@@ -127,7 +127,6 @@ func (d *Docker) forgotten(t testing.TB) {
 	for id := range strings.FieldsSeq(tasks) {
 		if !strings.Contains(known, id) {
 			d.Call(t, append(ctr, "task", "delete", "--force", id)...) // it may be on its way already
-			d.waitGone(t, id)
 		}
 	}
 }
