@@ -10,6 +10,9 @@ const (
 	// Files that what hooks print is added to.
 	annotationHooksStdout = "run.oci.hooks.stdout"
 	annotationHooksStderr = "run.oci.hooks.stderr"
+	// The file that --timeline names, for containers that an engine makes. This
+	// one is ours.
+	annotationTimeline = "run.oci.timeline"
 	// A version 2 cgroup below the container's for its processes, so that they
 	// cannot raise their own limits while they manage cgroups.
 	annotationDelegate = "run.oci.delegate-cgroup"

@@ -27,6 +27,14 @@ const (
 	gateStatus                 // on the status socket, for the same command: run
 )
 
+// command is the verb that asks for this gate.
+func (g gateKind) command() string {
+	if g == gateStatus {
+		return "run"
+	}
+	return "create"
+}
+
 // birth is one create in progress: what was decided, and what exists so far.
 type birth struct {
 	*container // nil until the id is reserved
@@ -53,7 +61,9 @@ type birth struct {
 	resctrl *intelrdt.Plan // nil without linux.intelRdt
 	devices *netdev.Moved  // nil if linux.netDevices asks for none
 
-	scope *scope // with --systemd-cgroup
+	scope  *scope // with --systemd-cgroup
+	timing timing
+	notes  nsenter.FD // the stage's name for the file of its times, if there is a timing
 	arrival
 	tasks  int  // cgroup v1 hierarchies that the stage enters
 	hooked bool // hooks have run, so poststop hooks must too
@@ -66,8 +76,20 @@ func (r *Runtime) newBirth(id string, o *CreateOptions, gate gateKind, detached 
 		return nil, err
 	}
 	b := &birth{runtime: r, id: id, options: o, gate: gate, rootless: r.rootless(), detached: detached}
-	for _, step := range []func() error{b.load, b.nameCgroup, b.planNamespaces, b.planRootfs, b.planProcess, b.planIntelRdt} {
-		if err := step(); err != nil {
+	b.timing = newTiming(gate.command(), o.Timeline)
+	for _, step := range [...]struct {
+		phase string
+		do    func() error
+	}{
+		{"read config.json", b.load},
+		{"name the cgroup", b.nameCgroup},
+		{"open namespaces", b.planNamespaces},
+		{"plan the root file system", b.planRootfs},
+		{"plan the process", b.planProcess},
+		{"plan intelRdt", b.planIntelRdt},
+	} {
+		b.timing.Phase(step.phase)
+		if err := step.do(); err != nil {
 			b.close()
 			return nil, at(diag.StageConfig, err)
 		}
@@ -237,6 +259,7 @@ func (b *birth) sendTasks(join *cgroups.Join) error {
 // close restores the terminal, and releases what newBirth opened, and the lock.
 func (b *birth) close() {
 	b.terminal.restore()
+	b.timing.close()
 	if b.entry != nil {
 		b.entry.Close()
 	}

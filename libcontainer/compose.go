@@ -50,6 +50,9 @@ func (b *birth) compose(gate nsenter.FD) {
 	}
 	b.rootfs.Finish(p)
 	b.process.Setup(p, inside)
+	if b.timing.on() {
+		p.Noted(b.notes)
+	}
 	b.composeReady(p, b.process, master, b.hasTerminal())
 	b.composeGate(p, gate)
 	if b.config.Process == nil {

@@ -26,7 +26,8 @@ type container struct {
 	entry   string // name of the directory: the id, but see runPoststop
 	dir     int
 
-	foreground *foreground // what can interrupt the command; nil: nothing but its end
+	timeline   *diag.Timeline // nil: not to be written
+	foreground *foreground    // what can interrupt the command; nil: nothing but its end
 }
 
 // defaultTimeout bounds each wait that neither the spec nor the caller bounds.

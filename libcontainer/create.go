@@ -60,13 +60,14 @@ func (r *Runtime) create(id string, o *CreateOptions, gate gateKind, detached bo
 	// From here on who asks us to end means: and leave nothing behind.
 	interruptible, err := newForeground(false)
 	if err == nil {
+		b.timing.Phase("reserve the id")
 		err = at(diag.StageState, b.reserve())
 	}
 	if err != nil {
 		b.close()
 		return nil, err
 	}
-	b.container.foreground = interruptible
+	b.container.foreground, b.container.timeline = interruptible, b.timing.Timeline
 	if err := b.deliver(); err != nil {
 		b.undo()
 		b.close()
@@ -107,7 +108,13 @@ func (b *birth) deliver() error {
 		defer unix.Close(fd)
 		gate = b.program.Inherit(fd, "gate")
 	}
+	b.timing.Phase("record the program")
+	var err error
+	if b.notes, err = b.timing.begin(b.program); err != nil {
+		return err
+	}
 	b.compose(gate)
+	b.timing.Phase("make the cgroup, clone the stage")
 	if err := b.start(); err != nil {
 		return err
 	}
@@ -126,6 +133,7 @@ func (b *birth) attend() error {
 			return err
 		}
 	}
+	b.timing.Phase("enter cgroups")
 	if err := b.enterCgroups(); err != nil {
 		return err
 	}
@@ -165,12 +173,31 @@ func (b *birth) getReady() (err error) {
 	return err
 }
 
+// phase is what a timeline says of the answer to a report.
+func phase(s nsenter.Sync) string {
+	switch s {
+	case nsenter.SyncForked:
+		return "adopt the child"
+	case nsenter.SyncUser:
+		return "map the user namespace"
+	case syncNetwork:
+		return "move network devices"
+	case syncMounted:
+		return "run early hooks"
+	case syncReady:
+		return "answer the stage"
+	}
+	return "mount for the stage"
+}
+
 // answer serves the stage's next report.
 func (b *birth) answer() error {
+	b.timing.Phase("wait for the stage")
 	event, err := b.foreground.next(b.stage, b.runtime.timeout())
 	if err != nil {
 		return b.explain(err)
 	}
+	b.timing.Phase(phase(event.Sync))
 	b.runtime.Log.Debugf("stage %d has reached point %d", b.stage.Pid, event.Sync)
 	switch event.Sync {
 	case nsenter.SyncForked:
@@ -192,6 +219,9 @@ func (b *birth) answer() error {
 		return b.stage.Reply([]byte{1})
 	case syncReady:
 		b.ready = true
+		if err := b.timing.collect(b.stage, b.program); err != nil {
+			return err
+		}
 		if err := b.enclose(); err != nil {
 			return err
 		}
@@ -229,6 +259,15 @@ func (b *birth) publish() error {
 	if b.options.PidfdSocket != "" {
 		if err := sendFile(b.options.PidfdSocket, "standard", b.stage.PidFD); err != nil {
 			return err
+		}
+	}
+	if b.timing.on() {
+		b.container.Startup = &Startup{Timeline: b.timing.path, Create: b.timing.took()}
+		if err := b.prepare(recordFile, appendRecord(nil, b.container.record)); err != nil {
+			return err
+		}
+		if b.gate == gateSocket {
+			b.timing.write(b.runtime.Log, false)
 		}
 	}
 	if err := b.replace(recordFile); err != nil {

@@ -63,6 +63,9 @@ func (c *container) runHooks(kind string, status Status) error {
 func (c *container) kind(h *specs.Hooks, kind string) hooks.Kind {
 	k := hooks.Kind{Name: kind, Hooks: hooksOf(h, kind), Start: hooks.Runtime, Timeout: c.runtime.timeout(),
 		Append: [2]string{c.Annotations[annotationHooksStdout], c.Annotations[annotationHooksStderr]}}
+	if k.Timeline = c.timeline; len(k.Hooks) > 0 {
+		k.TraceParent = traceparent()
+	}
 	if c.foreground != nil {
 		k.Interrupt, k.Interrupted = c.foreground.signals, c.foreground.interrupted
 	}

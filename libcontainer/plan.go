@@ -43,6 +43,9 @@ func (b *birth) load() (err error) {
 	if err != nil {
 		return err
 	}
+	if !b.timing.on() {
+		b.timing = newTiming(b.gate.command(), b.config.Annotations[annotationTimeline])
+	}
 	for _, w := range spec.Warnings(b.config) {
 		b.runtime.Log.Warnf("%s", w)
 	}

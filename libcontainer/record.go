@@ -49,6 +49,8 @@ type record struct {
 
 	ExitCause *ExitCause `json:"exitCause,omitempty"` // for the state that poststop hooks get: the cgroup is gone by then
 
+	Startup *Startup `json:"startup,omitempty"` // nil: start is not to be timed
+
 	Namespaces uint64 `json:"namespaces"` // CLONE_NEW* of those that differ, or may, from the runtime's
 
 	// What an exec has to know of config.json, which it so need not read.

@@ -4,7 +4,6 @@ package libcontainer
 
 import (
 	"github.com/opencontainers/runtime-spec/specs-go"
-
 	"ociruntime/cgroups"
 	"ociruntime/internal/json"
 	"ociruntime/libcontainer/intelrdt"
@@ -112,6 +111,24 @@ func decodeExitCause(d *json.Decoder, v *ExitCause) {
 	}
 }
 
+func decodeStartup(d *json.Decoder, v *Startup) {
+	for d.Object("timeline createMicroseconds startMicroseconds", 1<<0|1<<1); d.More(); {
+		switch d.Name() {
+		case "timeline":
+			d.Once(0)
+			v.Timeline = d.String()
+		case "createMicroseconds":
+			d.Once(1)
+			v.Create = d.Uint(64)
+		case "startMicroseconds":
+			d.Once(2)
+			v.Start = d.Uint(64)
+		default:
+			d.Unknown()
+		}
+	}
+}
+
 func decodeSpecsLinuxIDMapping(d *json.Decoder, v *specs.LinuxIDMapping) {
 	for d.Object("containerID hostID size", 1<<0|1<<1|1<<2); d.More(); {
 		switch d.Name() {
@@ -146,7 +163,7 @@ func decodeSpecsLinuxPersonality(d *json.Decoder, v *specs.LinuxPersonality) {
 }
 
 func decodeRecord(d *json.Decoder, v *record) {
-	for d.Object("version id bundle rootfs created annotations pid start bootId inode cgroup intelRdt hooks pidNamespace keyring notifies exitCause namespaces filter uidMappings gidMappings personality oomScoreAdj", 1<<0|1<<1|1<<2|1<<3|1<<4|1<<6|1<<7|1<<8|1<<9|1<<10|1<<13|1<<17); d.More(); {
+	for d.Object("version id bundle rootfs created annotations pid start bootId inode cgroup intelRdt hooks pidNamespace keyring notifies exitCause startup namespaces filter uidMappings gidMappings personality oomScoreAdj", 1<<0|1<<1|1<<2|1<<3|1<<4|1<<6|1<<7|1<<8|1<<9|1<<10|1<<13|1<<18); d.More(); {
 		switch d.Name() {
 		case "version":
 			d.Once(0)
@@ -205,14 +222,20 @@ func decodeRecord(d *json.Decoder, v *record) {
 				v.ExitCause = new(ExitCause)
 				decodeExitCause(d, v.ExitCause)
 			}
-		case "namespaces":
+		case "startup":
 			d.Once(17)
+			if !d.Null() {
+				v.Startup = new(Startup)
+				decodeStartup(d, v.Startup)
+			}
+		case "namespaces":
+			d.Once(18)
 			v.Namespaces = d.Uint(64)
 		case "filter":
-			d.Once(18)
+			d.Once(19)
 			v.Filter = d.String()
 		case "uidMappings":
-			d.Once(19)
+			d.Once(20)
 			if !d.Null() {
 				v.UIDMappings = []specs.LinuxIDMapping{}
 				for d.Array(); d.More(); {
@@ -221,7 +244,7 @@ func decodeRecord(d *json.Decoder, v *record) {
 				}
 			}
 		case "gidMappings":
-			d.Once(20)
+			d.Once(21)
 			if !d.Null() {
 				v.GIDMappings = []specs.LinuxIDMapping{}
 				for d.Array(); d.More(); {
@@ -230,13 +253,13 @@ func decodeRecord(d *json.Decoder, v *record) {
 				}
 			}
 		case "personality":
-			d.Once(21)
+			d.Once(22)
 			if !d.Null() {
 				v.Personality = new(specs.LinuxPersonality)
 				decodeSpecsLinuxPersonality(d, v.Personality)
 			}
 		case "oomScoreAdj":
-			d.Once(22)
+			d.Once(23)
 			if !d.Null() {
 				x := int(d.Int(json.IntBits))
 				v.OOMScoreAdj = &x
@@ -342,6 +365,19 @@ func appendExitCause(dst []byte, v *ExitCause) []byte {
 	return append(dst, '}')
 }
 
+func appendStartup(dst []byte, v *Startup) []byte {
+	dst = append(dst, '{')
+	dst = json.AppendName(dst, "timeline")
+	dst = json.AppendString(dst, v.Timeline)
+	dst = json.AppendName(dst, "createMicroseconds")
+	dst = json.AppendUint(dst, v.Create)
+	if v.Start != 0 {
+		dst = json.AppendName(dst, "startMicroseconds")
+		dst = json.AppendUint(dst, v.Start)
+	}
+	return append(dst, '}')
+}
+
 func appendSpecsLinuxIDMapping(dst []byte, v *specs.LinuxIDMapping) []byte {
 	dst = append(dst, '{')
 	dst = json.AppendName(dst, "containerID")
@@ -412,6 +448,10 @@ func appendRecord(dst []byte, v *record) []byte {
 		dst = json.AppendName(dst, "exitCause")
 		dst = appendExitCause(dst, v.ExitCause)
 	}
+	if v.Startup != nil {
+		dst = json.AppendName(dst, "startup")
+		dst = appendStartup(dst, v.Startup)
+	}
 	dst = json.AppendName(dst, "namespaces")
 	dst = json.AppendUint(dst, v.Namespaces)
 	if v.Filter != "" {
@@ -472,6 +512,10 @@ func appendState(dst []byte, v *State) []byte {
 	if v.ExitCause != nil {
 		dst = json.AppendName(dst, "exitCause")
 		dst = appendExitCause(dst, v.ExitCause)
+	}
+	if v.Startup != nil {
+		dst = json.AppendName(dst, "startup")
+		dst = appendStartup(dst, v.Startup)
 	}
 	return append(dst, '}')
 }

@@ -27,10 +27,7 @@ func (r *Runtime) Run(id string, o RunOptions) (code int, err error) {
 		return 0, err
 	}
 	defer b.close()
-	if o.Detach {
-		return 0, b.run()
-	}
-	if err := b.run(); err != nil {
+	if err := b.run(); err != nil || o.Detach {
 		return 0, err
 	}
 	return b.wait(o.Keep)
@@ -66,6 +63,7 @@ func (b *birth) wait(keep bool) (code int, err error) {
 
 // run opens the gate of a stage that waits on the status socket.
 func (b *birth) run() error {
+	b.timing.Phase("start the program")
 	if err := b.runHooks("startContainer", Created); err != nil {
 		b.undo()
 		return err
@@ -82,7 +80,7 @@ func (b *birth) run() error {
 		b.undo()
 		return err
 	}
-	return nil
+	return b.started(&b.timing, false)
 }
 
 // become serves the stage until it has become the program.

@@ -49,6 +49,7 @@ type CreateOptions struct {
 	NoPivot       bool   // move the root over "/" instead of pivot_root(2)
 	NoNewKeyring  bool   // stay in the caller's session keyring
 	PreserveFDs   int    // keep descriptors 3 to 3+PreserveFDs-1 for the process
+	Timeline      string // file that receives where the time of the start went; "" for none
 	ListenFDs     int    // the first of these are sockets that the process is told of, sd_listen_fds(3)
 }
 
@@ -102,6 +103,7 @@ type State struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Owner       string            `json:"owner"`
 	ExitCause   *ExitCause        `json:"exitCause,omitempty"` // of a stopped container; nil in a List
+	Startup     *Startup          `json:"startup,omitempty"`   // how long the start took, if that was to be noted
 }
 
 // Status is the spec's status of a container, and paused.

@@ -30,6 +30,8 @@ func (r *Runtime) Start(id string) error {
 	if err := c.startable(); err != nil {
 		return err
 	}
+	timing := c.timeStart()
+	c.timeline = timing.Timeline
 	if err := c.runHooks("startContainer", Created); err != nil {
 		return c.abandon(err)
 	}
@@ -39,7 +41,7 @@ func (r *Runtime) Start(id string) error {
 	if err := c.runHooks("poststart", Running); err != nil {
 		return c.abandon(err)
 	}
-	return nil
+	return c.started(&timing, true)
 }
 
 // startable refuses a container that is not in the status created.

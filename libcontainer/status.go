@@ -83,6 +83,7 @@ func (c *container) stateAs(status Status, pid int) *State {
 		Bundle:      c.Bundle,
 		Rootfs:      c.Rootfs,
 		Annotations: c.Annotations,
+		Startup:     c.record.Startup,
 	}
 	if status != Stopped {
 		s.Pid = pid

@@ -76,13 +76,15 @@ type Program struct {
 	arena  []byte
 	words  int // bytes of the word area in use
 	field  string
-	status int    // the stage's number of the status socket
-	given  []file // inherited files, in order
-	err    error  // first mistake in recording; reported by Start
-	into   FD     // where the next call's result goes, if set
-	empty  uint64 // address of ""
-	stat   Buffer // shared by all Statx
-	statfs Buffer // shared by all Fstatfs
+	status int     // the stage's number of the status socket
+	given  []file  // inherited files, in order
+	err    error   // first mistake in recording; reported by Start
+	into   FD      // where the next call's result goes, if set
+	empty  uint64  // address of ""
+	stat   Buffer  // shared by all Statx
+	statfs Buffer  // shared by all Fstatfs
+	timing *timing // notes the time, see Time
+	timed  *timing // has noted it
 }
 
 type file struct {
@@ -262,6 +264,7 @@ func (p *Program) call(nr uintptr, args ...arg) FD {
 	}
 	p.into = FD{}
 	o.result = result.value
+	p.tick()
 	p.record(o, "")
 	return result
 }

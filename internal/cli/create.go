@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"ociruntime/libcontainer"
@@ -19,6 +20,7 @@ var createFlags = []flag{
 	{name: "no-pivot", kind: boolean, usage: "move the root over / instead of pivot_root(2)"},
 	{name: "no-new-keyring", kind: boolean, usage: "keep the caller's session keyring"},
 	{name: "preserve-fds", kind: number, value: "0", usage: "pass `N` descriptors, from 3 on, to the process"},
+	{name: "timeline", kind: text, usage: "write to `FILE` where the time of the start went, in Chrome's trace format"},
 	{name: "plan", kind: boolean, usage: "print the system calls that would set up the container, and do nothing"},
 }
 
@@ -62,10 +64,23 @@ func (c *call) createOptions() libcontainer.CreateOptions {
 		PidfdSocket:   c.flags.text("pidfd-socket"),
 		NoPivot:       c.flags.bool("no-pivot"),
 		NoNewKeyring:  c.flags.bool("no-new-keyring"),
+		Timeline:      absolute(c.flags.text("timeline")),
 		ListenFDs:     listenFDs(),
 	}
 	o.PreserveFDs = o.ListenFDs + c.flags.int("preserve-fds")
 	return o
+}
+
+// absolute is path from the root, for commands that come later and from
+// elsewhere; "" stays what it is.
+func absolute(path string) string {
+	if path == "" {
+		return ""
+	}
+	if a, err := filepath.Abs(path); err == nil {
+		return a
+	}
+	return path // there is no working directory; opening it will say so
 }
 
 // listenFDs is the number of sockets that systemd has passed to this process,

@@ -5,6 +5,7 @@ package hooks
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -30,6 +31,9 @@ type Kind struct {
 	Start   Starter       // Runtime, or one that joins the container's namespaces
 	Timeout time.Duration // for a hook that sets none
 	Append  [2]string     // files that get all that hooks write to stdout and stderr; "" for none
+
+	Timeline    *diag.Timeline // nil, or gets how long each hook took
+	TraceParent string         // for the environment of hooks that have none of that name; "" for none
 
 	// Interrupted, if set, is asked when there is something to read from the
 	// descriptor Interrupt. Its error ends the hook.
@@ -60,7 +64,7 @@ func (k Kind) RunAll(state []byte, report func(error)) {
 }
 
 func (k Kind) run(i int, state []byte) error {
-	h := &k.Hooks[i]
+	h := k.traced(&k.Hooks[i])
 	timeout := k.Timeout
 	if h.Timeout != nil {
 		timeout = time.Duration(*h.Timeout) * time.Second
@@ -69,6 +73,9 @@ func (k Kind) run(i int, state []byte) error {
 	p, err := start(h, k.Start, k.Append)
 	if err == nil {
 		err = p.converse(state, began.Add(timeout), &k)
+	}
+	if k.Timeline != nil {
+		k.Timeline.Add(diag.Span{Name: h.Path, Field: fmt.Sprintf("hooks.%s[%d]", k.Name, i), Process: p.pid, Start: began, End: time.Now()})
 	}
 	if err == nil {
 		return nil
@@ -86,6 +93,17 @@ func (k Kind) run(i int, state []byte) error {
 		failure.Code = inner.Code // it was not the hook's fault: interrupted
 	}
 	return failure
+}
+
+// traced is the hook with the trace context that it belongs to.
+func (k *Kind) traced(h *specs.Hook) *specs.Hook {
+	const name = "TRACEPARENT="
+	if k.TraceParent == "" || slices.ContainsFunc(h.Env, func(s string) bool { return strings.HasPrefix(s, name) }) {
+		return h
+	}
+	with := *h
+	with.Env = append(slices.Clip(h.Env), name+k.TraceParent)
+	return &with
 }
 
 // running is a started hook and our ends of its pipes, -1 once closed.
