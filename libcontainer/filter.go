@@ -1,6 +1,8 @@
 package libcontainer
 
 import (
+	"strconv"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"ociruntime/libcontainer/process"
@@ -17,10 +19,12 @@ func (r *Runtime) filter(profile *specs.LinuxSeccomp) (filter *process.Filter, k
 	if profile == nil {
 		return nil, "", nil
 	}
+	cache := ""
 	if root, err := r.makeRoot(); err == nil { // otherwise the filter is not cached, and the create will say why
-		closeFD(root)
+		defer closeFD(root)
+		cache = cacheIn(root)
 	}
-	f, warnings, err := seccomp.Load(r.Root+"/"+filterCache, profile)
+	f, warnings, err := seccomp.Load(cache, profile)
 	for _, w := range warnings {
 		if w.Debug {
 			r.Log.Debugf("%s: %s", w.Field, w.Text)
@@ -34,13 +38,27 @@ func (r *Runtime) filter(profile *specs.LinuxSeccomp) (filter *process.Filter, k
 	return &process.Filter{BPF: f.Program, Flags: f.Flags}, f.Key, nil
 }
 
+// cacheIn is the path of the cache by way of the open state root: the root's own
+// path may lead elsewhere by now, if its owner is not who he should be.
+func cacheIn(root int) string { return "/proc/self/fd/" + strconv.Itoa(root) + "/" + filterCache }
+
+// cached is the filter that the cache has by this key.
+func (r *Runtime) cached(key string) (*seccomp.Filter, error) {
+	root, err := r.openRoot()
+	if err != nil {
+		return nil, err
+	}
+	defer closeFD(root)
+	return seccomp.Cached(cacheIn(root), key)
+}
+
 // filter is the filter of the container. Mostly it is where create has left it;
 // only if not, the profile has to be read.
 func (c *container) filter() (*process.Filter, error) {
 	if c.Filter == "" {
 		return nil, nil
 	}
-	if f, err := seccomp.Cached(c.runtime.Root+"/"+filterCache, c.Filter); err == nil {
+	if f, err := c.runtime.cached(c.Filter); err == nil {
 		return &process.Filter{BPF: f.Program, Flags: f.Flags}, nil
 	}
 	profile, err := c.profile()

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,22 +46,23 @@ const (
 // cache is the open directory.
 type cache struct{ fd int }
 
-// openCache opens path, made if need be, and proves that it is ours.
+// openCache opens path, made if need be, and proves that it is ours. Its errors
+// have the last name only: the caller may have come by way of a descriptor.
 func openCache(path string) (cache, error) {
 	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err := unix.Open(path, flags, 0)
 	if err == unix.ENOENT {
 		if err := unix.Mkdir(path, 0o700); err != nil && err != unix.EEXIST {
-			return cache{}, &diag.Error{Op: "mkdir", Path: path, Err: err}
+			return cache{}, &diag.Error{Op: "mkdir", Path: filepath.Base(path), Err: err}
 		}
 		fd, err = unix.Open(path, flags, 0)
 	}
 	if err != nil {
-		return cache{}, &diag.Error{Op: "open", Path: path, Err: err}
+		return cache{}, &diag.Error{Op: "open", Path: filepath.Base(path), Err: err}
 	}
 	if _, err := statPrivate(fd, unix.S_IFDIR); err != nil {
 		_ = unix.Close(fd) // only read from
-		return cache{}, &diag.Error{Op: "open", Path: path, Err: err}
+		return cache{}, &diag.Error{Op: "open", Path: filepath.Base(path), Err: err}
 	}
 	return cache{fd}, nil
 }
