@@ -20,13 +20,17 @@ import (
 // container. Whatever else was inherited, engines leave sockets open at 3 to 5,
 // ends with this process (CVE-2024-21626).
 func keepDescriptors(n int) error {
-	for fd := 3; fd < 3+n; fd++ {
+	if n < 0 { // a sum that has overflowed, of flag and LISTEN_FDS
+		return &diag.Error{Op: fmt.Sprintf("unable to stat preserved-fd 0 (of %d)", uint(n)), Err: unix.EBADF, Code: "preserved-fd"}
+	}
+	for i := range n { // 3+n may be more than there are numbers
+		fd := 3 + i
 		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 		if err == nil && flags&unix.FD_CLOEXEC != 0 {
 			err = unix.EBADF
 		}
 		if err != nil {
-			return &diag.Error{Op: fmt.Sprintf("unable to stat preserved-fd %d (of %d)", fd-3, n), Err: err,
+			return &diag.Error{Op: fmt.Sprintf("unable to stat preserved-fd %d (of %d)", i, n), Err: err,
 				Hint: fmt.Sprintf("descriptor %d was not open when the runtime was started", fd), Code: "preserved-fd"}
 		}
 	}

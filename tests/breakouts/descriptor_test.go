@@ -158,6 +158,28 @@ func TestPreservedForHooks(t *testing.T) {
 	want(t, "hook", string(text), "0 1 2 ")
 }
 
+// TestPreserveTooMany: a number that overflows when it is counted from 3 on is no
+// way round the check.
+func TestPreserveTooMany(t *testing.T) {
+	t.Parallel()
+	env := harness.New(t)
+	bundle := env.Bundle(harness.Args("ls", "-l", "/proc/self/fd"))
+	running := env.Create(env.Bundle(harness.Forever)).Start()
+	for _, n := range []string{"9223372036854775807", "9223372036854775805", "4294967293", "2147483645"} {
+		for code, args := range map[int][]string{1: {"run", "--preserve-fds", n, "--bundle", bundle.Dir, env.ID()}, 255: {"exec", "--preserve-fds", n, running.ID, "true"}} {
+			env.Call(args...).WantError(t, code, "unable to stat preserved-fd 0 (of "+n+")")
+		}
+	}
+	// So does the sum with what systemd says to have passed.
+	for _, n := range []string{"9223372036854775807", "-9223372036854775808", "99999999999999999999"} {
+		c := env.Command("-c", `export LISTEN_PID=$$; exec "$0" "$@"`, harness.Binary(t), "--root", env.Root, "run", "--preserve-fds", "3", "--bundle", bundle.Dir, env.ID())
+		c.Args = c.Args[2:] // --root is for the runtime
+		c.Binary = "/bin/sh"
+		c.Env = append(os.Environ(), "LISTEN_FDS="+n)
+		c.Run().WantError(t, 1, "unable to stat preserved-fd 0")
+	}
+}
+
 // TestPreserveNothing: a caller who promises more descriptors than he has open
 // does not get the runtime's own. Go's runtime may have some, by GODEBUG.
 func TestPreserveNothing(t *testing.T) {
