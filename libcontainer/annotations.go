@@ -7,7 +7,8 @@ const (
 	// For `podman run --group-add keep-groups`: a group of the caller's that has
 	// no name in the user namespace still opens files.
 	annotationKeepGroups = "run.oci.keep_original_groups"
-	// Files that what hooks print is added to.
+	// Files that what hooks print is added to, but for startContainer, where the
+	// image says what runs.
 	annotationHooksStdout = "run.oci.hooks.stdout"
 	annotationHooksStderr = "run.oci.hooks.stderr"
 	// The file that --timeline names, for containers that an engine makes. This

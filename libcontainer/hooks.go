@@ -74,6 +74,9 @@ func (c *container) kind(h *specs.Hooks, kind string) hooks.Kind {
 		k.Start = c.startInside
 	case "startContainer":
 		k.Start = c.startAsProcess
+		// The image says what runs, and where annotations come from the image as
+		// well it would write what it likes into any file of the host.
+		k.Append = [2]string{}
 	}
 	return k
 }

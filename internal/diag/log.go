@@ -165,7 +165,7 @@ func AppendJSONString(b []byte, s string) []byte {
 			b = append(b, '\\', byte(r))
 		case r == '\n':
 			b = append(b, `\n`...)
-		case r < 0x20:
+		case r < 0x20 || 0x80 <= r && r < 0xa0: // the second command some terminals, too
 			b = append(b, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
 		default:
 			b = append(b, string(r)...)

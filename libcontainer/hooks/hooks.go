@@ -153,13 +153,14 @@ func start(h *specs.Hook, starter Starter, copies [2]string) (*running, error) {
 	return p, nil
 }
 
-// openCopies opens the files that get a copy of the output.
+// openCopies opens the files that get a copy of the output. A named pipe that
+// nobody reads is an error, and one that is full loses what does not fit.
 func (p *running) openCopies(paths [2]string) (err error) {
 	for i, path := range paths {
 		if path == "" {
 			continue
 		}
-		flags := unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_NOCTTY | unix.O_CLOEXEC
+		flags := unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 		if p.copies[i], err = unix.Open(path, flags, 0o600); err != nil {
 			return &diag.Error{Op: "open", Path: path, Err: err, Hint: "for the hook's output, as an annotation asks"}
 		}

@@ -4,8 +4,10 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"ociruntime/tests/harness"
 	"ociruntime/tests/view"
@@ -90,6 +92,70 @@ func TestHookSwapped(t *testing.T) {
 	for _, path := range []string{env.File("evil"), bundle.Path("tmp/evil")} {
 		if _, err := os.Stat(path); err == nil {
 			t.Errorf("a hook or program that was put into config.json after create has made %s", path)
+		}
+	}
+}
+
+// TestHookOutputOfTheImage: an annotation names files of the host for what hooks
+// print, and engines exist that take annotations from an image. So what a
+// program of the image prints does not get there; nor does a named pipe that
+// nobody reads hold the runtime up.
+func TestHookOutputOfTheImage(t *testing.T) {
+	t.Parallel()
+	env := harness.New(t)
+	out, pipe := env.File("out"), env.File("pipe")
+	check(t, unix.Mkfifo(pipe, 0o600))
+	annotated := func(path string) harness.Edit {
+		return func(c *specs.Spec) {
+			c.Annotations = map[string]string{"run.oci.hooks.stdout": path, "run.oci.hooks.stderr": path}
+		}
+	}
+	bundle := env.Bundle(harness.Args("true"), annotated(out), startContainerHook(specs.Hook{Path: "/bin/hook"}))
+	write(t, bundle.Path("bin/hook"), "#!/bin/sh\necho '* * * * * root evil'; echo '* * * * * root evil' >&2\n", 0o755)
+	env.Run(bundle).WantCode(t, 0)
+	if text, err := os.ReadFile(out); err == nil {
+		t.Errorf("the image has written %q into a file of the host", text)
+	}
+	bundle.Edit(annotated(pipe), func(c *specs.Spec) {
+		c.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/busybox", Args: []string{"echo", "x"}}}}
+	})
+	env.Run(bundle).WantError(t, 1, "hooks.createRuntime[0]", pipe)
+}
+
+// TestHookMessageOfTheImage: what a hook of the image prints is part of the error
+// message, and neither forges lines of the log nor commands the terminal.
+func TestHookMessageOfTheImage(t *testing.T) {
+	t.Parallel()
+	env := harness.New(t)
+	bundle := env.Bundle(harness.Args("true"), startContainerHook(specs.Hook{Path: "/bin/hook"}))
+	write(t, bundle.Path("bin/hook"), "#!/bin/sh\nprintf 'a\\033]0;owned\\007\\n{\"level\":\"error\"}\\n\\r\\302\\233\\0b' >&2; exit 1\n", 0o755)
+	wantPlain(t, env, bundle, "owned")
+	// So are the names in the image that an explanation quotes.
+	bundle = env.Bundle(harness.Args("script"))
+	write(t, bundle.Path("bin/script"), "#!/bin/\033]0;owned\007\r\u009b\n", 0o755)
+	wantPlain(t, env, bundle, "owned")
+	bundle = env.Bundle(harness.Args("/bin/scrpt"))
+	write(t, bundle.Path("bin/script\033]0;owned\007\n"), "", 0o755)
+	wantPlain(t, env, bundle, "scrpt")
+}
+
+// wantPlain fails the test unless bundle fails with one line of plain text in
+// which word is, in the log and on stderr.
+func wantPlain(t *testing.T, env *harness.Env, bundle *harness.Bundle, word string) {
+	t.Helper()
+	for _, format := range []string{"text", "json"} {
+		log := env.File("log")
+		check(t, os.RemoveAll(log))
+		r := env.Call("--log", log, "--log-format", format, "run", "--bundle", bundle.Dir, env.ID())
+		text, err := os.ReadFile(log)
+		check(t, err)
+		if r.Code == 0 || !strings.Contains(string(text), word) {
+			t.Errorf("%s without %q: %s", text, word, r)
+		}
+		for _, said := range []string{r.Stderr, string(text)} {
+			if i := strings.IndexFunc(said, func(c rune) bool { return c != '\n' && unicode.IsControl(c) }); i >= 0 || strings.Count(said, "\n") != 1 {
+				t.Errorf("%d: %q", i, said)
+			}
 		}
 	}
 }
