@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"io"
 	"os"
 	"strings"
 
@@ -82,23 +83,47 @@ func (p *Program) encodeNotes() []byte {
 
 var errNotImage = errors.New("is not the image of a stage")
 
+// maxImage bounds what ReadImage reads: arguments and environment of the
+// program are the largest part of an image, and execve(2) takes 6 MiB of them.
+const maxImage = 16 << 20
+
 // ReadImage reads back, from /proc/PID/exe, the Program that a stage replays.
-// It serves to word Faults and to List, not to Start again.
+// It serves to word Faults and to List, not to Start again. The process may have
+// become a program of the container's, so the file may be anything.
 func ReadImage(path string) (*Program, error) {
-	b, err := os.ReadFile(path)
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, &diag.Error{Op: "open", Path: path, Err: err}
+	}
+	file := os.NewFile(uintptr(fd), path)
+	defer file.Close()
+	b, err := io.ReadAll(io.LimitReader(file, maxImage))
 	if err != nil {
 		return nil, err
 	}
+	p, err := decodeImage(b)
+	if err != nil {
+		return nil, &diag.Error{Path: path, Err: err}
+	}
+	return p, nil
+}
+
+// decodeImage is the other end of write.
+func decodeImage(b []byte) (*Program, error) {
+	if len(b) < page || string(b[:4]) != "\x7fELF" || quad(b[24:]) != textBase+textOffset {
+		return nil, errNotImage
+	}
 	// Sizes of the second and third segment, from their program headers.
 	const size = 32
-	if len(b) < page || string(b[:4]) != "\x7fELF" || quad(b[24:]) != textBase+textOffset {
-		return nil, &diag.Error{Path: path, Err: errNotImage}
-	}
 	ops := quad(b[headerSize+phdrSize+size:])
 	arena := quad(b[headerSize+2*phdrSize+size:])
+	left := uint64(len(b))
+	if ops > left || ops%opSize != 0 || arena > left || arena < wordArea {
+		return nil, errNotImage
+	}
 	at := page + uint64(roundUp(int(ops)))
-	if ops%opSize != 0 || at+arena > uint64(len(b)) {
-		return nil, &diag.Error{Path: path, Err: errNotImage}
+	if at+arena > left {
+		return nil, errNotImage
 	}
 	p := &Program{arena: b[at : at+arena]}
 	for i := uint64(0); i < ops; i += opSize {

@@ -14,6 +14,7 @@ package nsenter
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"golang.org/x/sys/unix"
 )
@@ -314,6 +315,10 @@ func (p *Program) Branch(ok, failed func(), errnos ...unix.Errno) {
 		return
 	}
 	for i, e := range errnos {
+		if e == 0 || e > math.MaxUint8 {
+			p.fail(fmt.Errorf("bug: errno %d cannot be listed", e))
+			return
+		}
 		p.ops[at].errnos[i] = uint8(e)
 	}
 	p.blocks(at, ok, failed)

@@ -46,6 +46,8 @@ next:
 
 failed:
 	NEGL    AX                 // the errno; is it one of the six listed?
+	CMPL    AX, $255           // they have eight bits, and a seccomp filter
+	JHI     fault              // may return any of twelve
 	CMPB    2(R12), AL
 	JEQ     skip
 	CMPB    3(R12), AL
