@@ -18,7 +18,7 @@ import (
 func (b *birth) compose(gate nsenter.FD) {
 	p := b.program
 	p.At("")
-	if !b.rootless && os.Geteuid() == 0 { // else its maps could not be written
+	if b.concealed() {
 		p.Prctl(unix.PR_SET_DUMPABLE, 0) // nobody may ptrace(2) what we are (CVE-2016-9962)
 	}
 	b.entry.Emit(p)
@@ -61,6 +61,14 @@ func (b *birth) compose(gate nsenter.FD) {
 		return
 	}
 	b.process.Become(p, composeListener(p))
+}
+
+// concealed reports whether the stage is closed to everybody but root of the
+// runtime's user namespace from the start. Without rights over that, the
+// runtime could not write the maps of a new one, where nobody else is yet; and
+// an ordinary user could not tell later whether his process still waits.
+func (b *birth) concealed() bool {
+	return os.Geteuid() == 0 && !(b.rootless && b.entry.NewUser())
 }
 
 // composeCgroups has the stage enter each cgroup v1 hierarchy itself: it has

@@ -3,9 +3,11 @@ package breakouts
 import (
 	"crypto/sha256"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"ociruntime/tests/harness"
@@ -118,4 +120,54 @@ func TestExeDuringExec(t *testing.T) {
 		t.Errorf("the attacker has met no process to attack: %.2000s", c.Stdout())
 	}
 	t.Log(strings.TrimSpace(c.Stdout()))
+}
+
+// TestStageInPod: the stage of a container that joins the namespaces of another,
+// as those of a pod do. A hostile neighbour who is root in their common user
+// namespace, with the right to trace there, gets at nothing of what it still
+// holds of the host; nor if the runtime takes itself for rootless.
+func TestStageInPod(t *testing.T) {
+	t.Parallel()
+	oneView(t)
+	require.Userns(t)
+	for name, root := range map[string]uint32{"another's id": 100000, "the runtime's id": 0} {
+		t.Run(name, func(t *testing.T) {
+			env := harness.New(t)
+			mapped := func(c *specs.Spec) {
+				c.Linux.UIDMappings = []specs.LinuxIDMapping{{HostID: root, Size: 65536}}
+				c.Linux.GIDMappings = c.Linux.UIDMappings
+			}
+			hostile := env.Bundle(harness.UserNamespace, mapped, withAttacker(t), harness.Args("/tmp/attacker", "pry", "neighbour"),
+				harness.Capabilities("CAP_SYS_PTRACE", "CAP_SYS_ADMIN", "CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE", "CAP_SETUID", "CAP_SETGID", "CAP_KILL"))
+			giveTo(t, hostile, int(root))
+			a := env.Create(hostile).Start()
+			a.WaitStdout("prying\n")
+			join := func(kind specs.LinuxNamespaceType, name string) harness.Edit {
+				return harness.Namespace(kind, harness.NamespacePath(a.Pid, name))
+			}
+			b := env.Bundle(join(specs.UserNamespace, "user"), join(specs.PIDNamespace, "pid"), harness.Args("true"))
+			giveTo(t, b, int(root))
+			race(t, func(i int) {
+				args := []string{"run", "--bundle", b.Dir, env.ID()}
+				if i%2 == 1 {
+					args = append([]string{"--rootless", "true"}, args...)
+				}
+				env.Call(args...).WantCode(t, 0)
+			})
+			a.Kill("TERM")
+			a.Wait()
+			if strings.Contains(a.Stdout(), "HOLE") || !strings.Contains(a.Stdout(), "refused ") {
+				t.Errorf("the neighbour got through, or met nobody:\n%.2000s", a.Stdout())
+			}
+		})
+	}
+}
+
+// giveTo makes uid the owner of the root of a bundle.
+func giveTo(t *testing.T, b *harness.Bundle, uid int) {
+	t.Helper()
+	check(t, filepath.WalkDir(b.Rootfs(), func(path string, _ os.DirEntry, err error) error {
+		check(t, err)
+		return os.Lchown(path, uid, uid)
+	}))
 }
