@@ -20,6 +20,8 @@ func Features(annotations map[string]string) *features.Features {
 		IDMap:       true,
 		NetDevices:  true,
 		Annotations: annotations,
+		// What annotations.go has.
+		UnsafeAnnotations: []string{"run.oci."},
 	}
 	if v := seccomp.Version(); v != "" {
 		annotations["io.github.seccomp.libseccomp.version"] = v

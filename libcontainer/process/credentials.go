@@ -1,6 +1,7 @@
 package process
 
 import (
+	"math"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -15,6 +16,9 @@ import (
 // error says more than the kernel's EINVAL.
 func (x *Process) checkUser() error {
 	u := x.in.Process.User
+	if err := checkIDs(&u); err != nil {
+		return err
+	}
 	if !mapped(u.UID, x.in.UIDMappings) {
 		return unmapped("process.user.uid", u.UID, "linux.uidMappings")
 	}
@@ -32,6 +36,24 @@ func (x *Process) checkUser() error {
 	}
 	if u.Umask != nil && *u.Umask > 0o777 {
 		return problem("process.user.umask", unix.EINVAL, "is not between 0 and 0777")
+	}
+	return nil
+}
+
+// checkIDs refuses the id that setresuid(2) and setresgid(2) take for "as before":
+// who asks for it would be root.
+func checkIDs(u *specs.User) error {
+	const none = math.MaxUint32
+	for _, id := range []struct {
+		field string
+		id    uint32
+	}{{"process.user.uid", u.UID}, {"process.user.gid", u.GID}} {
+		if id.id == none {
+			return problem(id.field, unix.EINVAL, "4294967295 is no id")
+		}
+	}
+	if i := slices.Index(u.AdditionalGids, none); i >= 0 {
+		return problem("process.user.additionalGids["+strconv.Itoa(i)+"]", unix.EINVAL, "4294967295 is no id")
 	}
 	return nil
 }

@@ -43,6 +43,38 @@ func TestExecCapabilities(t *testing.T) {
 	}
 }
 
+// TestExecUserNumber: a number is that uid, with the groups of the container, and
+// nothing short of it is read as root (CVE-2026-30892).
+func TestExecUserNumber(t *testing.T) {
+	t.Parallel()
+	env := harness.New(t)
+	bundle := env.Bundle(harness.Forever, func(c *specs.Spec) { c.Process.User = specs.User{UID: 5, GID: 6, AdditionalGids: []uint32{7}} })
+	write(t, bundle.Path("etc/passwd"), "root:x:0:0::/:/bin/sh\n1:x:0:0::/:/bin/sh\n01:x:0:0::/:/bin/sh\nx:x:8:9::/:/bin/sh\n", 0o644)
+	c := env.Create(bundle).Start()
+	for user, ids := range map[string]string{"1": "1 6 6 7", "01": "1 6 6 7", "1:2": "1 2 2 7", "4294967294": "4294967294 6 6 7", "x": "8 9 9", "0": "0 6 6 7"} {
+		r := env.Call("exec", "--user", user, c.ID, "sh", "-c", "echo $(id -u) $(id -g) $(id -G)")
+		want(t, "ids of --user "+user, strings.TrimSpace(r.WantCode(t, 0).Stdout), ids)
+	}
+	for _, user := range []string{"1:4294967295", "-1", "+1", "4294967295", "4294967296", "1x", " 1", "0x1", "1:", ":1", "1:-1", "1:4294967296", "nobody", "1:2:3"} {
+		if r := env.Call("exec", "--user", user, c.ID, "id"); r.Code == 0 {
+			t.Errorf("--user %q: %s", user, r)
+		}
+	}
+}
+
+// TestNoUser: 2^32-1 means "as before" to the calls that change ids, and before
+// that the process is root.
+func TestNoUser(t *testing.T) {
+	t.Parallel()
+	env := harness.New(t)
+	const none = 1<<32 - 1
+	for field, user := range map[string]specs.User{
+		"process.user.uid": {UID: none}, "process.user.gid": {UID: 1, GID: none}, "process.user.additionalGids[1]": {UID: 1, GID: 1, AdditionalGids: []uint32{5, none}},
+	} {
+		wantRefused(t, env.Run(env.Bundle(harness.Args("id"), func(c *specs.Spec) { c.Process.User = user })), field)
+	}
+}
+
 // TestCallersGroups: the caller's supplementary groups do not get in, with which
 // a process could read, or get round a denial (security rule of setgroups(2)).
 func TestCallersGroups(t *testing.T) {
@@ -192,4 +224,48 @@ func hex16(v uint64) string {
 		b[15-i] = digits[v>>(4*i)&15]
 	}
 	return string(b)
+}
+
+// TestRaceExecCwd: the directory that exec starts in is exchanged by the
+// container for a link to what lies outside, if anything of that is open
+// (CVE-2024-21626).
+func TestRaceExecCwd(t *testing.T) {
+	t.Parallel()
+	oneView(t)
+	env := harness.New(t)
+	dir := victim(t, env)
+	bundle := env.Bundle(harness.Forever)
+	mkdir(t, bundle.Path("place/sub"))
+	check(t, os.Symlink("/proc/self/fd/4", bundle.Path("other")))
+	c := env.Create(bundle).Start()
+	leaked := leak(t, env, dir)
+	swap(t, bundle.Path("place/sub"), bundle.Path("other"))
+	race(t, func(int) {
+		r := call(env, leaked, "exec", "--cwd", "/place/sub", c.ID, "sh", "-c", "ls . ../../../.. | grep secret && echo HOLE; true")
+		if strings.Contains(r.Stdout, "HOLE") {
+			t.Errorf("%s", r)
+		}
+	})
+}
+
+// TestRaceExecLimits: a process of the container changes the limits of whatever
+// enters it. The program never gets more than the configuration says.
+func TestRaceExecLimits(t *testing.T) {
+	t.Parallel()
+	oneView(t)
+	env := harness.New(t)
+	bundle := env.Bundle(withAttacker(t), harness.Args("/tmp/attacker", "raise"), func(c *specs.Spec) {
+		c.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 100, Hard: 200}, {Type: "RLIMIT_CORE", Soft: 0, Hard: 0}}
+	})
+	c := env.Create(bundle).Start()
+	c.WaitStdout("ready\n")
+	race(t, func(int) {
+		text := env.Call("exec", c.ID, "cat", "/proc/self/limits").WantCode(t, 0).Stdout
+		for line := range strings.Lines(text) {
+			f := strings.Fields(line)
+			if strings.HasPrefix(line, "Max open files") && f[4] != "200" || strings.HasPrefix(line, "Max core file size") && f[5] != "0" {
+				t.Errorf("more than 200 and 0: %s", line)
+			}
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package breakouts
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -183,6 +184,69 @@ func TestConsoleIsLink(t *testing.T) {
 				t.Errorf("%s -> %s: /dev/console is %q", name, target, text)
 			}
 			c.Wait()
+		}
+	}
+}
+
+// TestConsoleInDevOfTheImage: nothing is mounted on /dev, so the terminal is bound
+// into the image's own, where console is a link (CVE-2026-88264).
+func TestConsoleInDevOfTheImage(t *testing.T) {
+	t.Parallel()
+	env := harness.New(t)
+	dir := victim(t, env)
+	devpts := harness.Mounted(specs.Mount{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: []string{"newinstance", "ptmxmode=0666", "mode=0620"}})
+	for _, target := range append(escapes(dir+"/console"), "/etc/passwd", "/proc/sys/kernel/core_pattern", "null", "console") {
+		for _, readonly := range []bool{false, true} {
+			bundle := env.Bundle(harness.Terminal, withoutDev, devpts, harness.Shell("stat -c %t:%T /dev/console; cat /etc/passwd"), func(c *specs.Spec) {
+				c.Linux.MaskedPaths = nil
+				c.Root.Readonly = readonly
+			})
+			link(t, target, bundle.Path("dev/console"))
+			before := fingerprint(t, bundle.Path("etc"))
+			socket := env.FDSocket()
+			id := env.ID()
+			if r := env.Call("create", "--bundle", bundle.Dir, "--console-socket", socket.Path, id); r.Code == 0 {
+				c := env.Container(id, bundle)
+				c.Pid = c.State().Pid
+				master, _ := socket.Receive()
+				c.Start()
+				if text := env.Console(master).ReadAll(); !strings.HasPrefix(text, "88:") || !strings.Contains(text, "root:") {
+					t.Errorf("console -> %s: %q", target, text)
+				}
+				c.Wait()
+			}
+			want(t, "/etc of the image", fingerprint(t, bundle.Path("etc")), before)
+		}
+	}
+}
+
+// TestStdioOfTheCaller: stdin and the rest are what the caller gave, and files
+// behind them stay whose they are, whatever the image has at /dev/null
+// (CVE-2026-88265).
+func TestStdioOfTheCaller(t *testing.T) {
+	t.Parallel()
+	env := harness.New(t)
+	dir := victim(t, env)
+	for i, target := range append(escapes(dir+"/secret"), "/etc/passwd") {
+		dev := env.File(fmt.Sprint("dev", i))
+		mkdir(t, dev)
+		for _, name := range []string{"null", "stdin", "stdout", "stderr", "tty"} {
+			link(t, target, dev+"/"+name)
+		}
+		bundle := env.Bundle(withoutDev, bind(dev, "/dev"), harness.Shell("stat -L -c %t:%T /proc/self/fd/0; stat -L -c %u /proc/self/fd/1 /etc/passwd"), func(c *specs.Spec) {
+			c.Process.User = specs.User{UID: 1000, GID: 1000}
+			c.Linux.MaskedPaths = nil
+		})
+		out, err := os.Create(env.File("out"))
+		check(t, err)
+		run := env.RunCommand(bundle)
+		run.Stdout = out
+		r := run.Start().Wait()
+		out.Close()
+		text, err := os.ReadFile(env.File("out"))
+		check(t, err)
+		if r.Code != 0 || string(text) != "1:3\n0\n0\n" {
+			t.Errorf("null -> %s: %q, %s", target, text, r)
 		}
 	}
 }

@@ -23,7 +23,7 @@ import (
 func raceRun(t *testing.T, env *harness.Env, bundle *harness.Bundle, flags ...string) {
 	t.Helper()
 	started, refused := 0, map[string]int{}
-	race(t, func(int) {
+	raceUntil(t, func() bool { return started > 0 }, func(int) {
 		r := env.Run(bundle, flags...)
 		switch {
 		case strings.Contains(r.Stdout, "HOLE") || r.Signal != 0:
@@ -86,6 +86,61 @@ func TestRaceDestination(t *testing.T) {
 			bind(volume, "/vol"), bind(source, "/vol/a/sub"), bind(source, "/vol/a/new/dir"), tmpfs("/vol/a/other"))
 		t.Run(fmt.Sprintf("to %.3s", target), func(t *testing.T) {
 			swap(t, volume+"/a", volume+"/b")
+			raceRun(t, env, bundle)
+		})
+	}
+}
+
+// TestRaceMasks: /proc and /sys are moved away and back while paths in them are
+// masked or made read-only, for the masks to miss.
+func TestRaceMasks(t *testing.T) {
+	t.Parallel()
+	oneView(t)
+	env := harness.New(t)
+	for _, name := range []string{"proc", "sys"} {
+		bundle := env.Bundle(harness.Shell(`
+			cd /proc; test -e self/stat || exit 3 # moved away, and without any power
+			for f in keys timer_list; do test "$(stat -c %t:%T $f)" = 1:3 || echo HOLE: $f; done
+			echo 1 2>/dev/null >sys/net/ipv4/ip_forward && echo HOLE: /proc/sys
+			cd /sys; test -e kernel || exit 3
+			test "$(ls firmware | wc -l)" = 0 || echo HOLE: /sys/firmware
+			true`), func(c *specs.Spec) {
+			c.Linux.MaskedPaths = []string{"/proc/keys", "/proc/timer_list", "/sys/firmware"}
+			c.Linux.ReadonlyPaths = []string{"/proc/sys", "/proc/bus"}
+		})
+		for _, dir := range []string{"other/self", "other/sys/net/ipv4", "other/firmware", "other/bus"} {
+			mkdir(t, bundle.Path(dir))
+		}
+		write(t, bundle.Path("other/keys"), "", 0o644)
+		write(t, bundle.Path("other/timer_list"), "", 0o644)
+		t.Run(name, func(t *testing.T) {
+			swap(t, bundle.Path(name), bundle.Path("other"))
+			raceRun(t, env, bundle)
+		})
+	}
+}
+
+// TestRaceDev: the image's own /dev, on which nothing is mounted, becomes a link
+// to the host while nodes and links are made there (CVE-2026-41579), and so does
+// the directory of a device elsewhere.
+func TestRaceDev(t *testing.T) {
+	t.Parallel()
+	oneView(t)
+	env := harness.New(t)
+	dir := victim(t, env)
+	for i, target := range escapes(dir) {
+		bundle := env.Bundle(withoutDev, harness.Args("true"), func(c *specs.Spec) {
+			c.Linux.MaskedPaths = nil
+			c.Linux.Devices = []specs.LinuxDevice{{Path: "/opt/new/fuse", Type: "c", Major: 10, Minor: 229, UID: harness.Pointer(uint32(7))},
+				{Path: "/opt/secret", Type: "p"}}
+		})
+		mkdir(t, bundle.Path("opt"))
+		for _, name := range []string{"dev", "opt"} {
+			check(t, os.Symlink(target, bundle.Path(name+"2")))
+		}
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			swap(t, bundle.Path("dev"), bundle.Path("dev2"))
+			swap(t, bundle.Path("opt"), bundle.Path("opt2"))
 			raceRun(t, env, bundle)
 		})
 	}

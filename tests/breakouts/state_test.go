@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"ociruntime/tests/harness"
@@ -28,15 +27,12 @@ func verbs(bundle, id string) [][]string {
 	}
 }
 
-// allowAll is a seccomp profile, whose filter goes into the cache.
-func allowAll(c *specs.Spec) { c.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow} }
-
 // TestRootOfOthers: a state directory that belongs to, or can be written by,
 // anybody else is not used, not even for the cache of seccomp filters.
 func TestRootOfOthers(t *testing.T) {
 	t.Parallel()
 	env := harness.New(t)
-	bundle := env.Bundle(allowAll)
+	bundle := env.Bundle(filtered(env))
 	for what, prepare := range map[string]func(root string){
 		"another user's":    func(root string) { check(t, os.Chown(root, 1000, 0)) },
 		"writable by all":   func(root string) { check(t, os.Chmod(root, 0o777)) },
@@ -68,7 +64,7 @@ func TestRootIsLink(t *testing.T) {
 	write(t, target+"/apt/config.json", "{}", 0o644)
 	link(t, target, theirs+"/link")
 	check(t, os.Lchown(theirs+"/link", 1000, 1000))
-	bundle := env.Bundle(allowAll)
+	bundle := env.Bundle(filtered(env))
 	for _, root := range []string{theirs + "/link", theirs + "/link/../link", theirs + "/link/sub"} {
 		for _, args := range append(verbs(bundle.Dir, "apt"), []string{"create", "--bundle", bundle.Dir, env.ID()}) {
 			if r := env.BareCommand(append([]string{"--root", root}, args...)...).Run(); r.Code == 0 {

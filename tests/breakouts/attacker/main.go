@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,6 +16,8 @@ func main() {
 		"stop":  onEach(func(pid int) { _ = unix.Kill(pid, unix.SIGSTOP) }),
 		"kill":  onEach(func(pid int) { _ = unix.Kill(pid, unix.SIGKILL) }),
 		"limit": onEach(limit),
+		"raise": onEach(raise),
+		"call":  call,
 	}
 	run := modes[os.Args[1]]
 	if run == nil {
@@ -29,3 +32,17 @@ func main() {
 
 // hole reports that an attack has worked.
 func hole(format string, args ...any) { fmt.Printf("HOLE "+format+"\n", args...) }
+
+// call makes system calls by their numbers, without arguments, and prints how
+// each fails.
+func call(numbers []string) error {
+	for _, text := range numbers {
+		nr, err := strconv.Atoi(text)
+		if err != nil {
+			return err
+		}
+		_, _, errno := unix.Syscall(uintptr(nr), 0, 0, 0)
+		fmt.Println(unix.ErrnoName(errno))
+	}
+	return nil
+}

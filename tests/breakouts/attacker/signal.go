@@ -31,3 +31,14 @@ func limit(pid int) {
 		_ = unix.Prlimit(pid, resource, none, nil)
 	}
 }
+
+// raise gives a process more than it was given: to set its hard limits takes
+// CAP_SYS_RESOURCE, unless they were higher when they were looked at.
+func raise(pid int) {
+	for _, resource := range []int{unix.RLIMIT_NOFILE, unix.RLIMIT_CORE} {
+		var old unix.Rlimit
+		if unix.Prlimit(pid, resource, nil, &old) == nil {
+			_ = unix.Prlimit(pid, resource, &unix.Rlimit{Cur: old.Max, Max: old.Max}, nil)
+		}
+	}
+}
