@@ -1,11 +1,13 @@
 package rootfs
 
 import (
+	"fmt"
 	"reflect"
 	"sort"
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -126,6 +128,30 @@ func FuzzParseOptions(f *testing.F) {
 			if list[d.index] != again {
 				t.Errorf("%q: option %d has become %q", s, d.index, again)
 			}
+		}
+	})
+}
+
+// FuzzParseIDMapping: what is accepted says the same when it is written out.
+func FuzzParseIDMapping(f *testing.F) {
+	for _, seed := range []string{"uids=0-1-1;gids=0-0-1", "uids=0-1-2#3-4-5;gids=0-0-4294967295;uids=9-9-9", "uids=;gids=-", "uids=0-0-4294967296;gids=0-0-1"} {
+		f.Add(seed)
+	}
+	write := func(key string, list []specs.LinuxIDMapping) string {
+		var words []string
+		for _, m := range list {
+			words = append(words, fmt.Sprintf("%d-%d-%d", m.ContainerID, m.HostID, m.Size))
+		}
+		return key + "=" + strings.Join(words, "#")
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		uids, gids, err := parseIDMapping(s)
+		if err != nil {
+			return
+		}
+		uids2, gids2, err := parseIDMapping(write("uids", uids) + ";" + write("gids", gids))
+		if err != nil || !reflect.DeepEqual(uids, uids2) || !reflect.DeepEqual(gids, gids2) {
+			t.Errorf("%q: %v %v, written out %v %v, %v", s, uids, gids, uids2, gids2, err)
 		}
 	})
 }

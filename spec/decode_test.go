@@ -188,6 +188,29 @@ func FuzzDecodeProcess(f *testing.F) {
 	})
 }
 
+// FuzzDecodeResources does the same for the file that update is given.
+func FuzzDecodeResources(f *testing.F) {
+	for _, raw := range goodConfigs(f) {
+		config, err := Decode(raw)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if config.Linux != nil && config.Linux.Resources != nil {
+			f.Add(appendSpecsLinuxResources(nil, config.Linux.Resources))
+		}
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if tooDeep(raw) {
+			return
+		}
+		resources, err := DecodeResources(raw)
+		if err == nil {
+			_ = ValidateResources("", resources) // whatever it says
+		}
+		compare(t, raw, resources, err, new(specs.LinuxResources), func() {})
+	})
+}
+
 func tooDeep(raw []byte) bool {
 	return strings.Count(string(raw), "[")+strings.Count(string(raw), "{") > 500
 }
