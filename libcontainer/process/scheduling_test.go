@@ -33,7 +33,7 @@ func TestScheduler(t *testing.T) {
 	}{
 		{"batch", specs.Scheduler{Policy: "SCHED_BATCH", Nice: 7}, "7", "0", "3"},
 		{"fifo", specs.Scheduler{Policy: "SCHED_FIFO", Priority: 3}, "", "3", "1"},
-		{"idle", specs.Scheduler{Policy: "SCHED_IDLE"}, "0", "0", "5"},
+		{"idle", specs.Scheduler{Policy: "SCHED_IDLE"}, "", "0", "5"}, // the nice value stays the caller's
 		{"negative nice", specs.Scheduler{Policy: "SCHED_OTHER", Nice: -3}, "-3", "0", "0"},
 		{"deadline", specs.Scheduler{Policy: "SCHED_DEADLINE", Runtime: 1e6, Deadline: 1e7, Period: 1e7}, "", "0", "6"},
 	}
