@@ -15,11 +15,6 @@ func edit(value any, path ...any) func(*harness.Bundle) {
 	return func(b *harness.Bundle) { b.SetJSON(value, path...) }
 }
 
-// typed is an Edit as one.
-func typed(edits ...harness.Edit) func(*harness.Bundle) {
-	return func(b *harness.Bundle) { b.Edit(edits...) }
-}
-
 // object is one of JSON.
 type object = map[string]any
 
