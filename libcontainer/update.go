@@ -54,7 +54,8 @@ func (c *container) updateCgroup(resources *specs.LinuxResources) error {
 	if !ok {
 		return group.Set(resources)
 	}
-	properties, err := unitProperties(completed(resources, group), group.Mode() == cgroups.V2, false)
+	resources = completed(resources, group)
+	properties, err := unitProperties(resources, group.Mode() == cgroups.V2, false)
 	if err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ func (c *container) updateCgroup(resources *specs.LinuxResources) error {
 }
 
 // completed adds to a quota the present period, and the reverse: systemd wants to
-// know how much of a second they are.
+// know how much of a second they are, and writes both files anew, rounded.
 func completed(r *specs.LinuxResources, group *cgroups.Group) *specs.LinuxResources {
 	zero := func(n *int64) bool { return n == nil || *n == 0 }
 	if r.CPU == nil || zero(r.CPU.Quota) == (r.CPU.Period == nil || *r.CPU.Period == 0) {
