@@ -67,7 +67,9 @@ type birth struct {
 	arrival
 	tasks  int  // cgroup v1 hierarchies that the stage enters
 	hooked bool // hooks have run, so poststop hooks must too
-	ready  bool // the stage is at the gate
+
+	limitedLate bool // the cgroup's limits are set when the processes are there
+	ready       bool // the stage is at the gate
 }
 
 // newBirth decides everything that can be decided before anything is made.

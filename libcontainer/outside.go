@@ -3,6 +3,7 @@ package libcontainer
 import (
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -193,26 +194,54 @@ func (d *dumping) planStdio(proc string) error {
 		return &diag.Error{Op: "read", Path: proc + "/mountinfo", Err: bareError(err)}
 	}
 	for i := range d.stdio {
-		link, err := os.Readlink(proc + "/fd/" + strconv.Itoa(i))
-		if err != nil {
-			continue // closed
-		}
-		d.stdio[i] = link
-		if !strings.HasPrefix(link, "/") {
-			continue // a pipe or a socket
-		}
+		d.stdio[i], _ = os.Readlink(proc + "/fd/" + strconv.Itoa(i)) // "": closed
 		if name := outsideFile(proc, i, string(mounts)); name != "" {
 			d.stdio[i] = name
-			d.External = append(d.External, name)
+			d.leaveOut(name)
+		}
+	}
+	open, err := os.ReadDir(proc + "/fd")
+	if err != nil {
+		return &diag.Error{Op: "read", Path: proc + "/fd", Err: bareError(err)}
+	}
+	for _, entry := range open {
+		if fd, _ := strconv.Atoi(entry.Name()); fd > 2 {
+			d.planSaved(outsideFile(proc, fd, string(mounts)))
 		}
 	}
 	return nil
+}
+
+// planSaved takes an open file of the outside with another number for the one
+// of stdio that is redirected at this moment: a shell keeps it so while a builtin
+// command writes elsewhere.
+func (d *dumping) planSaved(name string) {
+	if name == "" || slices.Contains(d.External, name) {
+		return
+	}
+	d.leaveOut(name)
+	for _, i := range [...]int{1, 2, 0} {
+		if strings.HasPrefix(d.stdio[i], "/") {
+			d.stdio[i] = name
+			return
+		}
+	}
+}
+
+// leaveOut has CRIU not dump what it knows by this name.
+func (d *dumping) leaveOut(name string) {
+	if !slices.Contains(d.External, name) {
+		d.External = append(d.External, name)
+	}
 }
 
 // outsideFile is criu's name of an open file whose mount is none of mounts, as
 // mountinfo lists them; "" for others. Terminals have ways of their own.
 func outsideFile(proc string, fd int, mounts string) string {
 	number := strconv.Itoa(fd)
+	if link, err := os.Readlink(proc + "/fd/" + number); err != nil || !strings.HasPrefix(link, "/") {
+		return "" // a pipe, a socket, or such
+	}
 	var st unix.Stat_t
 	if unix.Stat(proc+"/fd/"+number, &st) != nil || isTerminalDevice(&st) {
 		return ""

@@ -98,6 +98,7 @@ func (x *restoration) plan(r *Runtime, id string) (err error) {
 	if x.birth, err = r.newBirth(id, &o.CreateOptions, gateStatus, o.Detach); err != nil {
 		return err
 	}
+	x.limitedLate = true
 	if x.images, err = openImages(o.ImagePath, o.WorkPath, false); err != nil {
 		return err
 	}
@@ -276,6 +277,11 @@ func (x *restoration) start() error {
 		if err := x.enterCgroups(); err != nil {
 			return err
 		}
+		// From here on it takes a delete to end what is in the cgroup.
+		x.container.Cgroup = x.group.Location()
+		if err := x.save(); err != nil {
+			return err
+		}
 		return x.images.take(s, x.birth.runtime.timeout())
 	}
 	if err := x.server.Start(p, options, attend, x.birth.runtime.timeout()); err != nil {
@@ -331,13 +337,8 @@ func (x *restoration) settle(pid int) error {
 	if err := x.setProcess(pid); err != nil {
 		return err
 	}
-	if x.scope == nil {
-		if err := x.group.Limit(x.linux().Resources); err != nil {
-			return err
-		}
-		if err := x.group.Settle(); err != nil {
-			return err
-		}
+	if err := x.limit(); err != nil {
+		return err
 	}
 	if x.resctrl != nil {
 		if err := x.resctrl.Apply(pid); err != nil {
@@ -346,6 +347,19 @@ func (x *restoration) settle(pid int) error {
 	}
 	x.container.Cgroup = x.group.Location()
 	return x.prepare(recordFile, appendRecord(nil, x.container.record))
+}
+
+// limit sets the limits of the cgroup, and of its unit if systemd owns it.
+func (x *restoration) limit() error {
+	if x.scope != nil {
+		if err := x.scope.Set(x.scope.limits, x.birth.runtime.timeout()); err != nil {
+			return err
+		}
+	}
+	if err := x.group.Limit(x.linux().Resources); err != nil {
+		return err
+	}
+	return x.group.Settle()
 }
 
 // abort takes back everything after a failure. criu has ended, and so have the

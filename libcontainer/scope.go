@@ -1,6 +1,8 @@
 package libcontainer
 
 import (
+	"slices"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"ociruntime/cgroups"
@@ -11,7 +13,8 @@ import (
 // with --systemd-cgroup.
 type scope struct {
 	systemd.Unit
-	properties []systemd.Property
+	limits    []systemd.Property
+	annotated []systemd.Property
 }
 
 // nameScope decides which unit the container's cgroup belongs to, and what its
@@ -22,14 +25,12 @@ func (b *birth) nameScope(host *cgroups.Host) (err error) {
 		return err
 	}
 	unified := host.Mode == cgroups.V2
-	if s.properties, err = unitProperties(b.linux().Resources, unified, !s.User); err != nil {
+	if s.limits, err = unitProperties(b.linux().Resources, unified, !s.User); err != nil {
 		return err
 	}
-	annotated, err := systemd.FromAnnotations(b.config.Annotations)
-	if err != nil {
+	if s.annotated, err = systemd.FromAnnotations(b.config.Annotations); err != nil {
 		return err
 	}
-	s.properties = append(s.properties, annotated...)
 	b.scope = s
 	b.group, err = host.NewScope(s.Path(), s.Name, s.User, cgroups.Options{Lenient: s.User})
 	return err
@@ -49,11 +50,18 @@ func unitProperties(r *specs.LinuxResources, unified, devices bool) ([]systemd.P
 // startScope has systemd make the unit with the stage in it, then sets what
 // systemd does not know.
 func (b *birth) startScope() error {
-	if err := b.scope.Start(b.stage.Pid, b.id, b.scope.properties, b.runtime.timeout()); err != nil {
+	properties := b.scope.annotated
+	if !b.limitedLate {
+		properties = slices.Concat(b.scope.limits, properties)
+	}
+	if err := b.scope.Start(b.stage.Pid, b.id, properties, b.runtime.timeout()); err != nil {
 		return err
 	}
 	if err := b.group.Adopt(b.stage.Pid); err != nil {
 		return err
+	}
+	if b.limitedLate {
+		return b.group.Make(b.resources())
 	}
 	return b.group.Create(b.resources())
 }

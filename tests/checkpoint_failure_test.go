@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -60,8 +61,11 @@ func TestCheckpointRefused(t *testing.T) {
 			env := harness.New(t)
 			container := env.Running(env.Bundle(harness.Forever))
 			dir, call := fake(t, env, c.mode)
-			args := append([]string{"--timeout", "3s", "checkpoint", "--image-path", env.File("images")}, append(c.args, container.ID)...)
-			call(args...).Run().WantError(t, 1, c.want...)
+			args := []string{"checkpoint", "--image-path", env.File("images")}
+			if c.mode == fakecriu.Silent {
+				args = append([]string{"--timeout", "1s"}, args...)
+			}
+			call(append(args, append(c.args, container.ID)...)...).Run().WantError(t, 1, c.want...)
 			if _, err := os.Stat(filepath.Join(dir, fakecriu.Request)); err == nil {
 				t.Error("criu was asked for the dump")
 			}
@@ -254,4 +258,27 @@ func TestCheckpointRootless(t *testing.T) {
 	c := env.Command("checkpoint", "--image-path", env.File("images"), "any")
 	c.Attr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
 	c.Run().WantError(t, 1, "rootless containers cannot be checkpointed or restored", "needs root")
+}
+
+// TestCheckpointStdio: what of stdio lies outside of the container is left out of
+// the images, also while a shell has put it aside to write elsewhere.
+func TestCheckpointStdio(t *testing.T) {
+	t.Parallel()
+	env := harness.New(t)
+	container := env.Running(env.Bundle(harness.Shell(`echo ready; exec 9>&1 >/inside; while :; do sleep 1000; done`)))
+	check(t, harness.Eventually(harness.Timeout(), func() bool {
+		link, err := os.Readlink(container.Proc("fd/1"))
+		return err == nil && strings.HasSuffix(link, "/inside")
+	}))
+	dir, call := fake(t, env, fakecriu.Obeys)
+	call("checkpoint", "--image-path", env.File("images"), "--leave-running", container.ID).Run().WantCode(t, 0)
+	var names []string
+	check(t, json.Unmarshal([]byte(read(t, env.File("images/descriptors.json"))), &names))
+	request := read(t, filepath.Join(dir, fakecriu.Request))
+	for i, name := range names {
+		if !strings.HasPrefix(name, "file[") || !strings.Contains(request, `"`+name+`"`) {
+			t.Errorf("descriptor %d is %q, and external: %s", i, name, request)
+		}
+	}
+	container.Call("delete", "--force").WantCode(t, 0)
 }
