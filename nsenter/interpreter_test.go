@@ -268,10 +268,11 @@ func FuzzProgram(f *testing.F) {
 			if s.fault == nil || *s.fault != *fault {
 				t.Errorf("fault %+v, the reference has %+v", s.fault, fault)
 			}
-			s.Close()
 		case err != io.EOF:
 			t.Errorf("the stage reports %v, the reference ends with %d", err, exit)
 		}
+		s.Close() // a stage that has stopped waits for that
+		s.status, s.PidFD = -1, -1
 		printed, _ := io.ReadAll(out)
 		if status := wait(t, s); fault == nil && status.ExitStatus() != exit {
 			t.Errorf("exit status %d, the reference has %d", status.ExitStatus(), exit)
