@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ociruntime/cgroups"
 	"ociruntime/internal/diag"
 )
 
@@ -37,6 +38,23 @@ func (r *Runtime) List() (list []State, problems []error, err error) {
 		list = append(list, *s)
 	}
 	return list, problems, nil
+}
+
+// MemoryUsage returns the bytes that container id is charged with, caches
+// included; false if nothing counts them.
+func (r *Runtime) MemoryUsage(id string) (bytes uint64, ok bool) {
+	c, err := r.load(id)
+	if err != nil {
+		return 0, false
+	}
+	defer c.close()
+	group := cgroups.Load(c.Cgroup)
+	defer group.Close()
+	s, err := group.Stats()
+	if err != nil || s.Memory.Usage.Usage == 0 {
+		return 0, false
+	}
+	return s.Memory.Usage.Usage, true
 }
 
 func (r *Runtime) ids(root int) ([]string, error) {

@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
 	"ociruntime/tests/harness"
+	"ociruntime/tests/require"
 )
 
 // TestListTable: a header and a line for each container, in columns.
@@ -106,5 +108,35 @@ func TestListBroken(t *testing.T) {
 	env.Call("delete", "--force", filepath.Base(broken)).WantCode(t, 0)
 	if _, err := os.Stat(broken); !os.IsNotExist(err) {
 		t.Errorf("delete --force left the damaged entry: %v", err)
+	}
+}
+
+// TestListColumns: the table shows what is asked for, in that order, and runc's
+// columns if nothing is.
+func TestListColumns(t *testing.T) {
+	t.Parallel()
+	env := harness.New(t)
+	c := env.Running(env.Bundle(harness.Forever))
+	rows := strings.Split(env.Call("list", "--columns", "status,id,age").WantCode(t, 0).Stdout, "\n")
+	want(t, "header", fields(rows[0]), "STATUS ID AGE")
+	if !regexp.MustCompile(`^running +` + regexp.QuoteMeta(c.ID) + ` +\d+s$`).MatchString(rows[1]) {
+		t.Errorf("row: %q", rows[1])
+	}
+	env.Call("list", "--columns", "id,agee").WantError(t, 1, "--columns", `"agee"`, `did you mean "age"?`)
+}
+
+// TestListMemory: what a container is charged with, and what its limit did to it.
+func TestListMemory(t *testing.T) {
+	t.Parallel()
+	require.Controller(t, "memory")
+	env := harness.New(t)
+	living := env.Running(env.Bundle(harness.Forever))
+	ended := env.Create(env.Bundle(greedy)).Start()
+	ended.Wait()
+	text := env.Call("list", "--columns", "id,memory,cause").WantCode(t, 0).Stdout
+	for id, cells := range map[string]string{living.ID: ` +\d+\.\d MiB +-`, ended.ID: ` .* oom: limit 8 MiB of .*`} {
+		if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(id) + cells + `$`).MatchString(text) {
+			t.Errorf("%s: no %q in\n%s", id, cells, text)
+		}
 	}
 }

@@ -18,7 +18,7 @@ var checkVerb = command{
 		"makes nothing. The exit code is 0 if create would go ahead, and 1 if not.",
 	flags: [][]flag{{
 		{name: "bundle", alias: "b", kind: text, usage: "look at the bundle in `DIR` (default: the working directory)"},
-		{name: "format", alias: "f", kind: text, value: "text", usage: "print as `FORMAT`: text or json"},
+		{name: "format", alias: "f", kind: text, value: "text", choices: "text json", usage: "print as `FORMAT`: text or json"},
 	}},
 	run: func(c *call, r *libcontainer.Runtime) error {
 		format := c.flags.text("format")

@@ -30,11 +30,11 @@ var globals = [][]flag{{
 	{name: "root", kind: text, usage: "keep the state of containers below `DIR`, on a tmpfs" +
 		" (default: /run/runtime; $XDG_RUNTIME_DIR/runtime for users)"},
 	{name: "log", kind: text, usage: "append errors, warnings and debug lines to `FILE`; stderr then gets errors as bare text"},
-	{name: "log-format", kind: text, value: "text", usage: "write log lines as `FORMAT`: text or json"},
+	{name: "log-format", kind: text, value: "text", choices: "text json", usage: "write log lines as `FORMAT`: text or json"},
 	{name: "debug", kind: boolean, usage: "log what is being done"},
 	{name: "systemd-cgroup", kind: boolean, usage: `have systemd make the cgroup; cgroupsPath is then "slice:prefix:name"`},
-	{name: "cgroup-manager", kind: text, usage: "have cgroups made by `NAME`: cgroupfs, systemd, or disabled for none (default: cgroupfs)"},
-	{name: "rootless", kind: text, value: "auto", usage: "tolerate missing permission for cgroups if `WORD` is true; auto: for users"},
+	{name: "cgroup-manager", kind: text, choices: "cgroupfs systemd disabled", usage: "have cgroups made by `NAME`: cgroupfs, systemd, or disabled for none (default: cgroupfs)"},
+	{name: "rootless", kind: text, value: "auto", choices: "true false auto", usage: "tolerate missing permission for cgroups if `WORD` is true; auto: for users"},
 	{name: "timeout", kind: duration, value: "60s", usage: "wait no longer than `DURATION` for anything that config.json does not bound"},
 	{name: "version", alias: "v", kind: boolean, usage: "print the version"},
 }}

@@ -21,7 +21,7 @@ var psVerb = command{
 	description: "The table is made without the host's ps. Its options are those of ps(1):\n" +
 		"-e, -A, -f, and -o with a list of columns. The default is -ef.",
 	flags: [][]flag{{
-		{name: "format", alias: "f", kind: text, value: "table", usage: "print as `FORMAT`: table or json"},
+		{name: "format", alias: "f", kind: text, value: "table", choices: "table json", usage: "print as `FORMAT`: table or json"},
 	}},
 	min: 1, max: -1, passthrough: true,
 	run: func(c *call, r *libcontainer.Runtime) error {

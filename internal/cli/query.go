@@ -1,12 +1,9 @@
 package cli
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
-	"text/tabwriter"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -35,11 +32,13 @@ var listVerb = command{
 	usage: "list the containers below --root",
 	examples: []example{
 		{"runtime list", "what is there"},
+		{"runtime list --columns id,status,age,memory,cause", "how long, with how much memory, and why it has ended"},
 		{"runtime list --quiet | xargs -r -n1 runtime delete --force", "remove everything"},
 	},
 	flags: [][]flag{{
-		{name: "format", alias: "f", kind: text, value: "table", usage: "print as `FORMAT`: table or json"},
+		{name: "format", alias: "f", kind: text, value: "table", choices: "table json", usage: "print as `FORMAT`: table or json"},
 		{name: "quiet", alias: "q", kind: boolean, usage: "print ids only"},
+		{name: "columns", kind: text, value: defaultColumns, choices: columnNames, usage: "have the table show `LIST`, of " + columnNames},
 	}},
 	run: func(c *call, r *libcontainer.Runtime) error {
 		all, problems, err := r.List()
@@ -52,38 +51,28 @@ var listVerb = command{
 		for _, p := range problems {
 			fmt.Fprintln(os.Stderr, diag.Line(p.Error()))
 		}
-		return printList(all, c.flags.text("format"), c.flags.bool("quiet"))
+		return c.printList(r, all)
 	},
 }
 
-func printList(all []libcontainer.State, format string, quiet bool) error {
-	if quiet {
+func (c *call) printList(r *libcontainer.Runtime, all []libcontainer.State) error {
+	if c.flags.bool("quiet") {
 		var ids []byte
 		for i := range all {
 			ids = append(ids, all[i].ID+"\n"...)
 		}
 		return write(ids)
 	}
-	switch format {
+	switch format := c.flags.text("format"); format {
 	case "json":
 		return write(append(libcontainer.AppendList(nil, all), '\n'))
 	case "table":
-		return printTable(all)
+		chosen, err := chooseColumns(c.flags.text("columns"))
+		if err != nil {
+			return err
+		}
+		return printTable(r, all, chosen)
+	default:
+		return formatError(format, "table")
 	}
-	return formatError(format, "table")
-}
-
-func printTable(all []libcontainer.State) error {
-	var table bytes.Buffer
-	w := tabwriter.NewWriter(&table, 12, 1, 3, ' ', 0)
-	fmt.Fprint(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
-	for i := range all {
-		s := &all[i]
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n",
-			s.ID, s.Pid, s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner)
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	return write(table.Bytes())
 }

@@ -21,12 +21,13 @@ const (
 
 // flag is one option. The parser and the help text are both made of these.
 type flag struct {
-	name   string
-	alias  string // one letter, or ""
-	kind   kind
-	usage  string
-	value  string // default
-	hidden bool
+	name    string
+	alias   string // one letter, or ""
+	kind    kind
+	usage   string
+	value   string // default
+	choices string // what a completion offers as the value, separated by spaces
+	hidden  bool
 }
 
 // command is one verb. All are variables whose values the linker lays out, so
