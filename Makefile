@@ -6,7 +6,8 @@
 # make test-engines  run under dockerd, containerd and podman (tests/engines)
 # make test-vm       the tests on a host with cgroup v2 and systemd, in QEMU; CI runs some of them (.ci/vm)
 # make fuzz          every fuzz target for a minute, or FUZZTIME=10s
-# make install       PREFIX=/usr/local DESTDIR=
+# make install       binary, manual and completions: PREFIX=/usr/local DESTDIR=
+# make deb           a Debian package, in DEBDIR=.
 #
 # What is missing is installed from Debian's packages; elsewhere it is named.
 
@@ -16,6 +17,10 @@ SHELL := /bin/bash
 
 PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
+DATADIR ?= $(PREFIX)/share
+MANDIR  ?= $(DATADIR)/man
+ZSHDIR  ?= $(DATADIR)/zsh/site-functions
+DEBDIR  ?= .
 CACHE   := .cache
 
 GO      ?= $(shell .ci/go)
@@ -31,7 +36,7 @@ BUILD    = $(GO) build -trimpath -buildvcs=false
 SOURCES := $(shell find . -name .cache -prune -o \( -name '*.go' -o -name '*.s' -o -name 'help.txt' \) ! -name '*_test.go' -print) go.mod go.sum
 EMBED   := libcontainer/seccomp/embed
 
-.PHONY: all static nocgo install test unit blackbox lint check bench demo fuzz test-vm test-engines clean deps deps-test
+.PHONY: all static nocgo install deb test unit blackbox lint check bench demo fuzz test-vm test-engines clean deps deps-test
 
 all: runtime
 
@@ -55,6 +60,16 @@ nocgo:
 
 install: runtime
 	install -D -m 0755 runtime $(DESTDIR)$(BINDIR)/runtime
+	install -d $(DESTDIR)$(MANDIR)/man8
+	install -m 0644 docs/man/*.8 $(DESTDIR)$(MANDIR)/man8/
+	install -D -m 0644 completions/runtime.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/runtime
+	install -D -m 0644 completions/_runtime $(DESTDIR)$(ZSHDIR)/_runtime
+	install -D -m 0644 completions/runtime.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/runtime.fish
+
+deb: runtime
+	rm -rf --one-file-system $(CACHE)/deb
+	$(MAKE) -o runtime install DESTDIR=$(CACHE)/deb PREFIX=/usr ZSHDIR=/usr/share/zsh/vendor-completions
+	packaging/deb $(CACHE)/deb $(VERSION) $(DEBDIR)
 
 deps:
 	@.ci/deps build
