@@ -117,6 +117,9 @@ func (t *tree) threadedBelow(p string) string {
 // whyNoCPU names the cpuset on the way up that is empty.
 func (t *tree) whyNoCPU() string {
 	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+		if !exists(t.root, below(t.Path)+"/"+file) {
+			continue // no cpuset controller here
+		}
 		effective := t.at(t.Path, file+".effective")
 		if t.Controllers != "" {
 			effective = t.at(t.Path, file)

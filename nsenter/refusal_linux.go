@@ -42,7 +42,11 @@ func limitsOf(flags uintptr) string {
 	var list []string
 	for _, l := range limits {
 		name := "user.max_" + l.name + "_namespaces"
-		if value := sysctl(name); flags&l.flag != 0 && value != "" {
+		value := sysctl(name)
+		if flags&l.flag != 0 && value == "0" {
+			return name + " is 0"
+		}
+		if flags&l.flag != 0 && value != "" {
 			list = append(list, name+" is "+value)
 		}
 	}

@@ -173,14 +173,14 @@ var errorRows = []situation{
 	// Namespaces.
 	{"namespace that is not there", "namespace-path", joining(specs.NetworkNamespace, "/nosuch/ns"), `create failed: linux.namespaces[0].path: open "/nosuch/ns": no such file or directory`},
 	{"namespace of another type", "namespace-path", joining(specs.NetworkNamespace, "/proc/self/ns/uts"), `create failed: linux.namespaces[0].path: "/proc/self/ns/uts": is a uts namespace, not a net namespace: invalid argument`},
-	{"namespace of another user", "namespace-join", foreignNamespace, `create failed: linux.namespaces[4].path: setns: operation not permitted`},                                                                                                                                                    // runc#4390
-	{"no more user namespaces", "namespace-limit", limitedNamespaces("user", harness.UserNamespace), `create failed: linux.namespaces: clone "CLONE_NEWUSER|CLONE_NEWMNT|CLONE_NEWPID|CLONE_NEWNET|CLONE_NEWIPC|CLONE_NEWUTS": no space left on device (the sysctl user.max_user_namespaces is 0)`}, // moby#40835
-	{"no more pid namespaces", "namespace-limit", limitedNamespaces("pid", ran), `create failed: linux.namespaces: clone "CLONE_NEWMNT|CLONE_NEWPID|CLONE_NEWNET|CLONE_NEWIPC|CLONE_NEWUTS": no space left on device (the sysctl user.max_pid_namespaces is 0)`},
+	{"namespace of another user", "namespace-join", foreignNamespace, `create failed: linux.namespaces[4].path: setns: operation not permitted`},                                                                                                                                                              // runc#4390
+	{"no more user namespaces", "namespace-limit", limitedNamespaces("user", harness.UserNamespace), `create failed: clone "CLONE_NEWUSER|CLONE_NEWMNT|CLONE_NEWPID|CLONE_NEWNET|CLONE_NEWIPC|CLONE_NEWUTS": no space left on device (the kernel counts namespaces per user: user.max_user_namespaces is 0)`}, // moby#40835
+	{"no more pid namespaces", "namespace-limit", limitedNamespaces("pid", ran), `create failed: clone "CLONE_NEWMNT|CLONE_NEWPID|CLONE_NEWNET|CLONE_NEWIPC|CLONE_NEWUTS": no space left on device (the kernel counts namespaces per user: user.max_pid_namespaces is 0)`},
 	{"namespaces without the right to", "namespace-denied", func(s *scene) harness.Result {
 		b := s.newBundle()
 		return s.wrapped([]string{"setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"},
 			"--cgroup-manager", "disabled", "create", "--bundle", b.Dir, "$ID")
-	}, `create failed: clone "CLONE_NEWMNT|CLONE_NEWPID|CLONE_NEWNET|CLONE_NEWIPC|CLONE_NEWUTS": operation not permitted (other namespaces need CAP_SYS_ADMIN, or a user namespace that this host lets the caller make)`},
+	}, `create failed: clone "CLONE_NEWMNT|CLONE_NEWPID|CLONE_NEWNET|CLONE_NEWIPC|CLONE_NEWUTS": operation not permitted (it takes CAP_SYS_ADMIN, or a new user namespace to have it in)`},
 	{"mapping that the user may not use", "idmap", byUser(linux(func(l *specs.Linux) { l.UIDMappings[0].HostID = 0 })), `run failed: linux.uidMappings: newuidmap … 0 0 1: newuidmap: … (/etc/subuid and /etc/subgid say which ranges a user may map)`},
 	{"network device missing", "netdev", creating(linux(func(l *specs.Linux) { l.NetDevices = map[string]specs.LinuxNetDevice{"nosuch0": {}} })), `create failed: linux.netDevices["nosuch0"]: the runtime's network namespace has no device of this name: no such device`},
 
@@ -257,7 +257,7 @@ var errorRows = []situation{
 		return creating(linux(func(l *specs.Linux) { l.CgroupsPath = path }))(s)
 	}, `create failed: linux.cgroupsPath: use cgroup "/sys/fs/cgroup/…": container's cgroup is not empty: 1 process(es) found (… (runtime:stage))`},
 	{"cgroup frozen", "cgroup-frozen", frozenCgroup, `create failed: linux.cgroupsPath: use cgroup "/sys/fs/cgroup/…$ID": container's cgroup unexpectedly frozen`},
-	{"resume below a frozen cgroup", "cgroup-freeze-timeout", frozenAbove, `thaw "/sys/fs/cgroup/…$ABOVE/x": the kernel did not finish in time (/sys/fs/cgroup/…$ABOVE above it is frozen)`},
+	{"resume below a frozen cgroup", "cgroup-frozen", frozenAbove, `thaw "/sys/fs/cgroup/…$ABOVE/x": a cgroup above it is frozen (/sys/fs/cgroup/…$ABOVE above it is frozen; it goes on when that is thawed)`},
 	{"CPUs that do not exist", "cgroup-setting-refused", func(s *scene) harness.Result {
 		require.Controller(s.T, "cpuset")
 		return creating(resources(func(r *specs.LinuxResources) { r.CPU = &specs.LinuxCPU{Cpus: "4000"} }))(s)
@@ -311,7 +311,7 @@ var errorRows = []situation{
 	{"too few open files", "open-files", under([]string{"prlimit", "--nofile=16:16"}), `create failed: …: too many open files`},
 	{"no more processes", "process-limit", func(s *scene) harness.Result {
 		return failing(tracer.Runtime, cloneCall(), unix.EAGAIN, "temporarily")(s)
-	}, `create failed: clone "CLONE_NEWMNT|CLONE_NEWPID|CLONE_NEWNET|CLONE_NEWIPC|CLONE_NEWUTS": resource temporarily unavailable (RLIMIT_NPROC of the user, or kernel.threads-max, is reached)`},
+	}, `create failed: clone "CLONE_NEWMNT|CLONE_NEWPID|CLONE_NEWNET|CLONE_NEWIPC|CLONE_NEWUTS": resource temporarily unavailable (too many processes: RLIMIT_NPROC of the user, or pids.max of a cgroup that we are in, is reached)`},
 	{"kernel without a call", "kernel-too-old", failing(tracer.Children, unix.SYS_MOUNT_SETATTR, unix.ENOSYS, "mounts[6]"), `create failed: mounts[6]…: mount_setattr: function not implemented (needs Linux 5.12)`},
 	{"a call that fails for no known reason", "system-call", failing(tracer.Runtime, unix.SYS_WRITE, unix.EIO, "config.json"), `create failed: write "$ROOT/$ID/config.json": input/output error`},
 }

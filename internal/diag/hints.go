@@ -37,8 +37,10 @@ var rules = [...]rule{
 	{"linux.devices", "open_tree", unix.ENOENT, "device", "it may not be made here, and the host has no such device to bind"},
 	{"process.terminal", "openat2", unix.ENOENT, "config-invalid", "a terminal needs a mount of type devpts on /dev/pts"},
 
-	{"", "clone", unix.EAGAIN, "process-limit", "RLIMIT_NPROC of the user, or kernel.threads-max, is reached"},
-	{"", "clone", unix.EPERM, "namespace-denied", "other namespaces need CAP_SYS_ADMIN, or a user namespace that this host lets the caller make"},
+	{"", "clone", unix.EAGAIN, "process-limit", ""},
+	{"", "clone", unix.EPERM, "namespace-denied", ""},
+	{"", "clone", unix.ENOSPC, "namespace-limit", ""},
+	{"", "clone", unix.EUSERS, "namespace-limit", ""},
 	{"", "clone", 0, "namespace", ""},
 	{"", "setns", unix.EPERM, "namespace-join", ""},
 
