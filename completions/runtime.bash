@@ -4,8 +4,8 @@
 _runtime_flags() {
     case $1 in
         '') echo '--root --log --log-format --debug --systemd-cgroup --cgroup-manager --rootless --timeout --version --help' ;;
-        'create') echo '--bundle --config --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --preserve-fds --plan --help' ;;
-        'run') echo '--bundle --config --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --preserve-fds --plan --detach --keep --no-subreaper --help' ;;
+        'create') echo '--bundle --config --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --preserve-fds --timeline --plan --help' ;;
+        'run') echo '--bundle --config --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --preserve-fds --timeline --plan --detach --keep --no-subreaper --help' ;;
         'start') echo '--help' ;;
         'state') echo '--help' ;;
         'list') echo '--format --quiet --columns --help' ;;
@@ -44,12 +44,14 @@ _runtime_value() {
         'create --pidfd-socket') echo '@file' ;;
         'create --pid-file') echo '@file' ;;
         'create --preserve-fds') echo '' ;;
+        'create --timeline') echo '@file' ;;
         'run --bundle' | 'run -b') echo '@dir' ;;
         'run --config' | 'run -f') echo '@file' ;;
         'run --console-socket') echo '@file' ;;
         'run --pidfd-socket') echo '@file' ;;
         'run --pid-file') echo '@file' ;;
         'run --preserve-fds') echo '' ;;
+        'run --timeline') echo '@file' ;;
         'list --format' | 'list -f') echo 'table json' ;;
         'list --columns') echo 'id pid status bundle created owner age memory cause' ;;
         'exec --console-socket') echo '@file' ;;
