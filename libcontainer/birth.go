@@ -65,8 +65,9 @@ type birth struct {
 	timing timing
 	notes  nsenter.FD // the stage's name for the file of its times, if there is a timing
 	arrival
-	tasks  int  // cgroup v1 hierarchies that the stage enters
-	hooked bool // hooks have run, so poststop hooks must too
+	tasks     int  // cgroup v1 hierarchies that the stage enters
+	readiness bool // the container gets a socket to tell that it is ready
+	hooked    bool // hooks have run, so poststop hooks must too
 
 	limitedLate bool // the cgroup's limits are set when the processes are there
 	ready       bool // the stage is at the gate

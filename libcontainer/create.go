@@ -86,15 +86,17 @@ func (b *birth) reserve() error {
 	record := b.record
 	b.container = c
 	c.record = record
-	if err := c.writeFile(configFile, b.raw); err != nil {
+	err = c.writeFile(configFile, b.raw)
+	if err == nil {
+		err = c.save()
+	}
+	if err == nil && b.readiness {
+		err = c.makeNotify()
+	}
+	if err != nil {
 		_ = c.remove() // the first error is the one to report
-		return err
 	}
-	if err := c.save(); err != nil {
-		_ = c.remove()
-		return err
-	}
-	return nil
+	return err
 }
 
 // deliver starts the stage and sees it through to the gate.

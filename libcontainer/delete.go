@@ -142,6 +142,9 @@ func (c *container) waitGone(pidfd int) error {
 // remove takes away the directory. The record goes last, so that a directory
 // without one never stands for anything but itself.
 func (c *container) remove() error {
+	if err := c.removeNotify(); err != nil {
+		return err
+	}
 	for _, name := range []string{gateFile, configFile, "." + configFile, "." + recordFile, recordFile} {
 		if err := unix.Unlinkat(c.dir, name, 0); err != nil && err != unix.ENOENT {
 			return &diag.Error{Op: "remove", Path: c.path(name), Err: err}
@@ -161,7 +164,7 @@ func (c *container) remove() error {
 // guess makes up the record of a damaged one from config.json: enough to find
 // the cgroup, and never a process to signal.
 func (c *container) guess() *record {
-	r := &record{Version: recordVersion, ID: c.id}
+	r := &record{Version: recordVersion, ID: c.id, Readiness: true}
 	raw, err := c.readFile(configFile)
 	if err != nil {
 		return r

@@ -52,7 +52,13 @@ func (b *birth) load() (err error) {
 	if b.config.Process == nil && b.options.ConsoleSocket == "" {
 		return nil
 	}
-	return checkConsole(b.hasTerminal(), b.detached, b.options.ConsoleSocket)
+	if err := checkConsole(b.hasTerminal(), b.detached, b.options.ConsoleSocket); err != nil {
+		return err
+	}
+	if b.readiness = b.relaysReadiness(); b.readiness {
+		b.addNotify()
+	}
+	return nil
 }
 
 // shared lists the namespaces that are to be joined by path and are the
@@ -149,6 +155,7 @@ func (b *birth) planRootfs() (err error) {
 		NoPivot:  b.options.NoPivot,
 		Console:  b.hasTerminal(),
 		Cgroup:   b.cgroupView(),
+		Later:    b.notifySource(),
 	})
 	return err
 }
@@ -262,6 +269,7 @@ func (b *birth) journal() *record {
 		PidNS:       b.isNew(specs.PIDNamespace),
 		Keyring:     b.keyring(),
 		Notifies:    b.process.Notifies(),
+		Readiness:   b.readiness,
 		Filter:      b.filter,
 		UIDMappings: b.linux().UIDMappings,
 		GIDMappings: b.linux().GIDMappings,

@@ -45,7 +45,8 @@ type record struct {
 
 	Keyring string `json:"keyring,omitempty"` // session keyring of the process; empty: the caller's
 
-	Notifies bool `json:"notifies,omitempty"` // the seccomp filter has a listener, which start has to pass on
+	Notifies  bool `json:"notifies,omitempty"`  // the seccomp filter has a listener, which start has to pass on
+	Readiness bool `json:"readiness,omitempty"` // the container has a socket to tell that it is ready
 
 	ExitCause *ExitCause `json:"exitCause,omitempty"` // for the state that poststop hooks get: the cgroup is gone by then
 

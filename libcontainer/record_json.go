@@ -163,7 +163,7 @@ func decodeSpecsLinuxPersonality(d *json.Decoder, v *specs.LinuxPersonality) {
 }
 
 func decodeRecord(d *json.Decoder, v *record) {
-	for d.Object("version id bundle rootfs created annotations pid start bootId inode cgroup intelRdt hooks pidNamespace keyring notifies exitCause startup namespaces filter uidMappings gidMappings personality oomScoreAdj", 1<<0|1<<1|1<<2|1<<3|1<<4|1<<6|1<<7|1<<8|1<<9|1<<10|1<<13|1<<18); d.More(); {
+	for d.Object("version id bundle rootfs created annotations pid start bootId inode cgroup intelRdt hooks pidNamespace keyring notifies readiness exitCause startup namespaces filter uidMappings gidMappings personality oomScoreAdj", 1<<0|1<<1|1<<2|1<<3|1<<4|1<<6|1<<7|1<<8|1<<9|1<<10|1<<13|1<<19); d.More(); {
 		switch d.Name() {
 		case "version":
 			d.Once(0)
@@ -216,26 +216,29 @@ func decodeRecord(d *json.Decoder, v *record) {
 		case "notifies":
 			d.Once(15)
 			v.Notifies = d.Bool()
-		case "exitCause":
+		case "readiness":
 			d.Once(16)
+			v.Readiness = d.Bool()
+		case "exitCause":
+			d.Once(17)
 			if !d.Null() {
 				v.ExitCause = new(ExitCause)
 				decodeExitCause(d, v.ExitCause)
 			}
 		case "startup":
-			d.Once(17)
+			d.Once(18)
 			if !d.Null() {
 				v.Startup = new(Startup)
 				decodeStartup(d, v.Startup)
 			}
 		case "namespaces":
-			d.Once(18)
+			d.Once(19)
 			v.Namespaces = d.Uint(64)
 		case "filter":
-			d.Once(19)
+			d.Once(20)
 			v.Filter = d.String()
 		case "uidMappings":
-			d.Once(20)
+			d.Once(21)
 			if !d.Null() {
 				v.UIDMappings = []specs.LinuxIDMapping{}
 				for d.Array(); d.More(); {
@@ -244,7 +247,7 @@ func decodeRecord(d *json.Decoder, v *record) {
 				}
 			}
 		case "gidMappings":
-			d.Once(21)
+			d.Once(22)
 			if !d.Null() {
 				v.GIDMappings = []specs.LinuxIDMapping{}
 				for d.Array(); d.More(); {
@@ -253,13 +256,13 @@ func decodeRecord(d *json.Decoder, v *record) {
 				}
 			}
 		case "personality":
-			d.Once(22)
+			d.Once(23)
 			if !d.Null() {
 				v.Personality = new(specs.LinuxPersonality)
 				decodeSpecsLinuxPersonality(d, v.Personality)
 			}
 		case "oomScoreAdj":
-			d.Once(23)
+			d.Once(24)
 			if !d.Null() {
 				x := int(d.Int(json.IntBits))
 				v.OOMScoreAdj = &x
@@ -443,6 +446,10 @@ func appendRecord(dst []byte, v *record) []byte {
 	if v.Notifies {
 		dst = json.AppendName(dst, "notifies")
 		dst = json.AppendBool(dst, v.Notifies)
+	}
+	if v.Readiness {
+		dst = json.AppendName(dst, "readiness")
+		dst = json.AppendBool(dst, v.Readiness)
 	}
 	if v.ExitCause != nil {
 		dst = json.AppendName(dst, "exitCause")

@@ -27,8 +27,16 @@ func (r *Runtime) Run(id string, o RunOptions) (code int, err error) {
 		return 0, err
 	}
 	defer b.close()
-	if err := b.run(); err != nil || o.Detach {
+	readiness, err := b.run()
+	if err != nil {
 		return 0, err
+	}
+	if o.Detach {
+		b.unlock() // others may now act on the container, while we wait
+		return 0, b.awaitReadiness(readiness)
+	}
+	if readiness != nil {
+		go b.relayReadiness(readiness, os.Getpid()) // we end with the service
 	}
 	return b.wait(o.Keep)
 }
@@ -62,25 +70,41 @@ func (b *birth) wait(keep bool) (code int, err error) {
 }
 
 // run opens the gate of a stage that waits on the status socket.
-func (b *birth) run() error {
+func (b *birth) run() (readiness *readiness, err error) {
+	defer func() {
+		if err != nil {
+			b.undo()
+		}
+	}()
 	b.timing.Phase("start the program")
 	if err := b.runHooks("startContainer", Created); err != nil {
-		b.undo()
-		return err
+		return nil, err
+	}
+	if readiness, err = b.listenReadiness(b.options.NotifySocket); err != nil {
+		return nil, err
 	}
 	if err := b.stage.Reply(b.late); err != nil {
-		b.undo()
-		return err
+		return nil, err
 	}
 	if err := b.become(); err != nil {
-		b.undo()
-		return at(diag.StageStart, err)
+		return nil, at(diag.StageStart, err)
 	}
 	if err := b.runHooks("poststart", Running); err != nil {
-		b.undo()
-		return err
+		return nil, err
 	}
-	return b.started(&b.timing, false)
+	return readiness, b.started(&b.timing, false)
+}
+
+// awaitReadiness waits until a detached container is ready; nil needs no wait.
+func (b *birth) awaitReadiness(n *readiness) error {
+	if n == nil {
+		return nil
+	}
+	err := b.await(n, b.foreground)
+	if err != nil && b.lock() == nil {
+		b.undo()
+	}
+	return err
 }
 
 // become serves the stage until it has become the program.

@@ -51,6 +51,12 @@ type CreateOptions struct {
 	PreserveFDs   int    // keep descriptors 3 to 3+PreserveFDs-1 for the process
 	Timeline      string // file that receives where the time of the start went; "" for none
 	ListenFDs     int    // the first of these are sockets that the process is told of, sd_listen_fds(3)
+	NotifySocket  string // address of the service manager that wants to know when the container is ready, sd_notify(3); "" for none
+}
+
+// StartOptions are those of `start`.
+type StartOptions struct {
+	NotifySocket string // as for create: then start waits until the container is ready, or has ended
 }
 
 // RunOptions are those of `run`.

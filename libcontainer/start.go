@@ -21,7 +21,7 @@ import (
 //
 // Connecting is all it takes, so a start that is killed has either started
 // the container or not.
-func (r *Runtime) Start(id string) error {
+func (r *Runtime) Start(id string, o StartOptions) error {
 	c, err := r.loadLocked(id)
 	if err != nil {
 		return err
@@ -35,13 +35,21 @@ func (r *Runtime) Start(id string) error {
 	if err := c.runHooks("startContainer", Created); err != nil {
 		return c.abandon(err)
 	}
+	readiness, err := c.listenReadiness(o.NotifySocket)
+	if err != nil {
+		return err
+	}
 	if err := c.openGate(); err != nil {
 		return at(diag.StageStart, err)
 	}
 	if err := c.runHooks("poststart", Running); err != nil {
 		return c.abandon(err)
 	}
-	return c.started(&timing, true)
+	if err := c.started(&timing, true); err != nil || readiness == nil {
+		return err
+	}
+	c.unlock() // others may now act on the container, while we wait
+	return c.await(readiness, nil)
 }
 
 // startable refuses a container that is not in the status created.

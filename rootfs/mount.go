@@ -115,6 +115,9 @@ func (r *Rootfs) checkBind(m *mount) error {
 	if !filepath.IsAbs(m.source) {
 		m.source = filepath.Join(r.in.Bundle, m.source)
 	}
+	if m.source == r.in.Later && m.source != "" {
+		return nil
+	}
 	var st unix.Stat_t
 	var err error
 	if m.sourceNofollow || m.copySymlink {

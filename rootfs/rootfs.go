@@ -40,6 +40,7 @@ type Input struct {
 	NoPivot  bool // move the root over "/" instead of pivot_root(2)
 	Console  bool // Console will be called
 	Cgroup   Cgroup
+	Later    string // a bind source, a directory, that is made after New and before Start; or ""
 }
 
 // Cgroup is what a mount of type cgroup shows: plain data, as this package

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"os"
 
 	"ociruntime/internal/diag"
 	"ociruntime/libcontainer"
@@ -16,7 +17,9 @@ var startVerb = command{
 		{"runtime start box", "run the program of a container that runtime create has made"},
 	},
 	min: 1, max: 1,
-	run: func(c *call, r *libcontainer.Runtime) error { return r.Start(c.args[0]) },
+	run: func(c *call, r *libcontainer.Runtime) error {
+		return r.Start(c.args[0], libcontainer.StartOptions{NotifySocket: os.Getenv("NOTIFY_SOCKET")})
+	},
 }
 
 var deleteVerb = command{

@@ -9,11 +9,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -153,26 +151,11 @@ func fingerprint(t *testing.T, dir string) string {
 	return b.String()
 }
 
-// attacker is the program in ./attacker, which does inside what busybox cannot.
-var attacker = struct {
-	once sync.Once
-	path string
-	err  error
-}{}
-
-// withAttacker binds the attacker on /tmp/attacker.
+// withAttacker binds the program in ./attacker, which does inside what busybox
+// cannot, on /tmp/attacker.
 func withAttacker(t *testing.T) harness.Edit {
 	t.Helper()
-	attacker.once.Do(func() {
-		attacker.path = filepath.Join(view.Dir(), "attacker")
-		build := exec.Command(filepath.Join(runtime.GOROOT(), "bin", "go"), "build", "-o", attacker.path, "./attacker")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			attacker.err = fmt.Errorf("%w\n%s", err, out)
-		}
-	})
-	check(t, attacker.err)
-	return harness.Mounted(specs.Mount{Destination: "/tmp/attacker", Type: "bind", Source: attacker.path, Options: []string{"bind", "ro"}})
+	return harness.Program(t, "tests/breakouts/attacker")
 }
 
 func check(t testing.TB, err error) {
