@@ -2,10 +2,12 @@ package libcontainer
 
 import (
 	"errors"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
 	"ociruntime/internal/diag"
+	"ociruntime/internal/sys"
 	"ociruntime/libcontainer/process"
 	"ociruntime/nsenter"
 )
@@ -18,8 +20,7 @@ const syncReady nsenter.Sync = 17
 // the container, and learns what only the parent can work out.
 type arrival struct {
 	terminal *terminal // relays the pty, in the foreground
-	home     bool      // the environment's HOME is still to be found
-	late     []byte    // the answer: HOME, or a single byte
+	late     []byte    // the answer: what the environment is still to have, or a single byte
 }
 
 // compose records the exchange.
@@ -29,20 +30,20 @@ func (a *arrival) composeReady(p *nsenter.Program, x *process.Process, master ns
 	if hasTerminal {
 		files = append(files, master)
 	}
-	passwd, wanted := x.Passwd()
-	if a.home = wanted; wanted {
+	if passwd, wanted := x.Passwd(); wanted {
 		files = append(files, passwd)
 	}
 	p.Send(syncReady, 0, files...)
-	if a.home {
-		x.ReceiveHome(p)
+	if x.IsLate() {
+		x.ReceiveLate(p)
 	} else {
 		p.Wait()
 	}
 }
 
-// welcome receives the files of syncReady and works out the answer.
-func (a *arrival) welcome(x *process.Process, files []int, hasTerminal bool, consoleSocket string) error {
+// welcome receives the files of syncReady from process pid and works out the
+// answer.
+func (a *arrival) welcome(x *process.Process, pid int, files []int, hasTerminal bool, consoleSocket string) (err error) {
 	a.late = []byte{1}
 	if hasTerminal && len(files) > 0 {
 		if err := a.takeMaster(files[0], consoleSocket); err != nil {
@@ -50,9 +51,19 @@ func (a *arrival) welcome(x *process.Process, files []int, hasTerminal bool, con
 		}
 		files = files[1:]
 	}
-	if a.home && len(files) > 0 {
-		a.late = x.Home(files[0])
+	if !x.IsLate() {
+		return nil
 	}
+	passwd := -1
+	if len(files) > 0 {
+		passwd = files[0]
+	}
+	if x.WantsPid() {
+		if pid, err = sys.InnerPid(pid); err != nil {
+			return &diag.Error{Op: "read the process's own pid", Path: strconv.Itoa(pid), Err: err}
+		}
+	}
+	a.late = x.Late(passwd, pid)
 	return nil
 }
 

@@ -230,7 +230,7 @@ func (b *birth) answer() error {
 		if err := b.process.Grant(b.stage.Pid); err != nil {
 			return err
 		}
-		return b.welcome(b.process, event.Files, b.hasTerminal(), b.options.ConsoleSocket)
+		return b.welcome(b.process, b.stage.Pid, event.Files, b.hasTerminal(), b.options.ConsoleSocket)
 	}
 	handled, err := b.rootfs.Handle(b.stage, event)
 	if err == nil && !handled {

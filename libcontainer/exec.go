@@ -225,7 +225,7 @@ func (x *execution) admit(files []int) error {
 	if err := x.checkPids(); err != nil {
 		return err
 	}
-	if err := x.welcome(x.process, files, x.spec.Terminal, x.options.ConsoleSocket); err != nil {
+	if err := x.welcome(x.process, x.stage.Pid, files, x.spec.Terminal, x.options.ConsoleSocket); err != nil {
 		return err
 	}
 	return x.enterLate(x.stage.Pid)

@@ -151,6 +151,8 @@ func (x *execution) planProcess() error {
 	in := process.Input{
 		Process:     x.spec,
 		Exec:        true,
+		ListenFDs:   x.options.ListenFDs,
+		ListenNames: x.options.ListenNames,
 		Hook:        x.hook,
 		Userns:      x.Namespaces&unix.CLONE_NEWUSER != 0,
 		KeepGroups:  keepsGroups(x.Annotations),

@@ -4,7 +4,6 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -30,9 +29,6 @@ func (b *birth) load() (err error) {
 	}
 	if err != nil {
 		return err
-	}
-	if n := b.options.ListenFDs; n > 0 && b.config.Process != nil {
-		b.config.Process.Env = append(b.config.Process.Env, "LISTEN_FDS="+strconv.Itoa(n), "LISTEN_PID=1")
 	}
 	b.runtime.Log.Debugf("bundle %s: config.json of %d bytes", b.bundle, len(b.raw))
 	err = spec.Validate(b.config, spec.Host{
@@ -203,6 +199,9 @@ func (b *birth) planProcess() error {
 	}
 	in := process.Input{
 		Process:      b.config.Process,
+		ListenFDs:    b.options.ListenFDs,
+		ListenNames:  b.options.ListenNames,
+		FirstPid:     b.isNew(specs.PIDNamespace),
 		Userns:       b.inUserNamespace(),
 		KeepGroups:   keepsGroups(b.config.Annotations),
 		UIDMappings:  b.linux().UIDMappings,

@@ -51,6 +51,7 @@ type CreateOptions struct {
 	PreserveFDs   int    // keep descriptors 3 to 3+PreserveFDs-1 for the process
 	Timeline      string // file that receives where the time of the start went; "" for none
 	ListenFDs     int    // the first of these are sockets that the process is told of, sd_listen_fds(3)
+	ListenNames   string // names for them, separated by colons; or ""
 	NotifySocket  string // address of the service manager that wants to know when the container is ready, sd_notify(3); "" for none
 }
 
@@ -88,7 +89,9 @@ type ExecOptions struct {
 	PidFile       string
 	ConsoleSocket string
 	PidfdSocket   string
-	PreserveFDs   int
+	PreserveFDs   int // this and what follows as for create
+	ListenFDs     int
+	ListenNames   string
 }
 
 // KillOptions are those of `kill`.

@@ -182,6 +182,9 @@ func (p *Program) Space(size int) Buffer {
 // word returns the word at offset bytes into b.
 func (b Buffer) word(offset int) Word { return Word(b.addr + uint64(offset)) }
 
+// After returns what is left of b behind its first n bytes.
+func (b Buffer) After(n int) Buffer { return Buffer{b.addr + uint64(n), b.size - n} }
+
 // Word returns the eight bytes at offset into b.
 func (b Buffer) Word(offset int) Word { return b.word(offset) }
 

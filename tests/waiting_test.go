@@ -2,6 +2,7 @@ package tests
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -190,21 +191,88 @@ func TestPreserveFDsMissing(t *testing.T) {
 	}
 }
 
+// listening has a command called as systemd would, with sockets from descriptor
+// 3 on. LISTEN_PID must be the pid of whom they are for, sd_listen_fds(3).
+func listening(c *harness.Command, files ...*os.File) *harness.Command {
+	script := fmt.Sprintf(`LISTEN_FDS=%d LISTEN_PID=$$ LISTEN_FDNAMES=web exec "$0" "$@"`, len(files))
+	c.Files = files
+	c.Args = append([]string{"-c", script, c.Binary}, c.Args...)
+	c.Binary = "/bin/sh"
+	return c
+}
+
+// showListening prints what sd_listen_fds(3) looks at: the last two agree.
+const showListening = "cat <&3; echo $LISTEN_FDS $LISTEN_FDNAMES; echo pid $LISTEN_PID $$; ls /proc/self/fd | tr '\\n' ' '; echo; env | grep -c LISTEN_"
+
+// wantListening checks that output, for one descriptor.
+func wantListening(t *testing.T, output string) {
+	t.Helper()
+	lines := strings.Split(output, "\n")
+	if len(lines) < 5 {
+		t.Fatalf("got %q", output)
+	}
+	pid := strings.Fields(lines[2])
+	want(t, "descriptor, number and name", lines[0]+" "+lines[1], "content 1 web")
+	if len(pid) != 3 || pid[1] != pid[2] {
+		t.Errorf("LISTEN_PID is not the program's pid: %q", pid)
+	}
+	want(t, "descriptors", lines[3], "0 1 2 3 4 ")
+	want(t, "variables", lines[4], "3")
+}
+
 // TestListenFDs: systemd's socket activation: LISTEN_FDS descriptors follow
-// stdio, and LISTEN_PID is the program's own PID.
+// stdio, and LISTEN_PID is the program's own pid, in whatever pid namespace.
 func TestListenFDs(t *testing.T) {
 	t.Parallel()
 	env := harness.New(t)
 	write(t, env.File("socket"), "content\n")
-	f, err := os.Open(env.File("socket"))
-	check(t, err)
-	defer f.Close()
-	run := env.RunCommand(env.Bundle(harness.Shell("cat <&3; echo $LISTEN_FDS $LISTEN_PID; ls /proc/self/fd | tr '\\n' ' '")))
-	run.Files = []*os.File{f}
-	// LISTEN_PID must be the PID of whom the descriptors are for, sd_listen_fds(3).
-	run.Args = append([]string{"-c", `LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$@"`, run.Binary}, run.Args...)
-	run.Binary = "/bin/sh"
-	want(t, "output", run.Run().WantCode(t, 0).Stdout, "content\n1 1\n0 1 2 3 4 ")
+	holder := env.Holder(unix.CLONE_NEWPID)
+	for name, edit := range map[string]harness.Edit{
+		"own":    func(*specs.Spec) {},
+		"host's": harness.WithoutNamespace(specs.PIDNamespace),
+		"joined": harness.Namespace(specs.PIDNamespace, harness.NamespacePath(holder, "pid")),
+		"HOME":   func(c *specs.Spec) { c.Process.Env = append(c.Process.Env, "HOME=/", "LISTEN_PID=1", "LISTEN_FDS=9") },
+		"HOME, host's": func(c *specs.Spec) {
+			c.Process.Env = append(c.Process.Env, "HOME=/", "LISTEN_PID=1")
+			harness.WithoutNamespace(specs.PIDNamespace)(c)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			socket, err := os.Open(env.File("socket"))
+			check(t, err)
+			defer socket.Close()
+			bundle := env.Bundle(harness.Shell(showListening), edit)
+			wantListening(t, listening(env.RunCommand(bundle), socket).Run().WantCode(t, 0).Stdout)
+
+			_, err = socket.Seek(0, 0)
+			check(t, err)
+			c := env.Adopt(listening(env.Command("create", "--bundle", bundle.Dir, env.ID()), socket), bundle)
+			c.Start()
+			c.Wait()
+			wantListening(t, c.Stdout())
+		})
+	}
+}
+
+// TestExecListenFDs: so it is for exec, whose process is never pid 1.
+func TestExecListenFDs(t *testing.T) {
+	t.Parallel()
+	for name, edit := range map[string]harness.Edit{
+		"own": func(*specs.Spec) {}, "host's": harness.WithoutNamespace(specs.PIDNamespace), "user namespace": harness.UserNamespace,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env, c := running(t, edit)
+			write(t, env.File("socket"), "content\n")
+			for _, flags := range [][]string{nil, {"--env", "HOME=/", "--env", "LISTEN_PID=1"}, {"--user", "5"}} {
+				socket, err := os.Open(env.File("socket"))
+				check(t, err)
+				defer socket.Close()
+				x := c.ExecCommand(flags, "sh", "-c", showListening)
+				wantListening(t, listening(x, socket).Run().WantCode(t, 0).Stdout)
+			}
+		})
+	}
 }
 
 // TestSigmask: the program starts with no signal blocked or ignored that its

@@ -66,6 +66,7 @@ func (c *call) createOptions() libcontainer.CreateOptions {
 		NoNewKeyring:  c.flags.bool("no-new-keyring"),
 		Timeline:      absolute(c.flags.text("timeline")),
 		ListenFDs:     listenFDs(),
+		ListenNames:   os.Getenv("LISTEN_FDNAMES"),
 		NotifySocket:  os.Getenv("NOTIFY_SOCKET"),
 	}
 	o.PreserveFDs = o.ListenFDs + c.flags.int("preserve-fds")

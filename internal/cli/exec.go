@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 
 	"ociruntime/internal/diag"
@@ -63,8 +64,10 @@ func (c *call) exec(r *libcontainer.Runtime) (int, error) {
 		PidFile:       c.flags.text("pid-file"),
 		ConsoleSocket: c.flags.text("console-socket"),
 		PidfdSocket:   c.flags.text("pidfd-socket"),
-		PreserveFDs:   c.flags.int("preserve-fds"),
+		ListenFDs:     listenFDs(),
+		ListenNames:   os.Getenv("LISTEN_FDNAMES"),
 	}
+	o.PreserveFDs = o.ListenFDs + c.flags.int("preserve-fds")
 	if c.flags.set("no-new-privs") {
 		on := c.flags.bool("no-new-privs")
 		o.NoNewPrivs = &on

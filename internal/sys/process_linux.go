@@ -52,6 +52,23 @@ func parseStat(text []byte) (ProcessStat, error) {
 	return ProcessStat{State: fields[state][0], Start: ticks}, nil
 }
 
+// InnerPid is the pid that process pid has in its own pid namespace, NSpid in
+// proc_pid_status(5).
+func InnerPid(pid int) (int, error) {
+	var buf [4096]byte
+	text, err := ReadSmall("/proc/"+strconv.Itoa(pid)+"/status", buf[:])
+	if err != nil {
+		return 0, err
+	}
+	_, line, _ := bytes.Cut(text, []byte("\nNSpid:"))
+	line, _, _ = bytes.Cut(line, []byte("\n"))
+	all := bytes.Fields(line)
+	if len(all) == 0 {
+		return 0, errors.New("no NSpid in /proc/PID/status")
+	}
+	return strconv.Atoi(string(all[len(all)-1]))
+}
+
 // BootID identifies this boot of the kernel, random(4).
 func BootID() (string, error) {
 	var buf [64]byte

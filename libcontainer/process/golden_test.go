@@ -118,7 +118,7 @@ func list(x *Process, d Descriptors) []byte {
 		files = append(files, fd)
 	}
 	p.Send(3, 0, files...)
-	x.ReceiveHome(p)
+	x.ReceiveLate(p)
 	if x.in.Process != nil {
 		x.Become(p, nil)
 	}

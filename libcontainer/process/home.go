@@ -16,8 +16,8 @@ import (
 //
 //	stage                                   parent
 //	open /etc/passwd, O_PATH
-//	Send(Ready, ..., Passwd()) ──────────>  Home(fd): parse
-//	ReceiveHome  <────────────────────────  Reply("HOME=/x\0")
+//	Send(Ready, ..., Passwd()) ──────────>  home(fd): parse
+//	ReceiveLate  <────────────────────────  Reply(..."HOME=/x\0")
 //
 // The file is the image's, so it may be anything: a FIFO, a device, endless.
 // O_PATH has no side effects, and the parent reads only what is a regular file,
@@ -46,7 +46,6 @@ func (x *Process) openPasswd(p *nsenter.Program) {
 		return
 	}
 	p.At("")
-	x.home = p.Space(homeSize)
 	x.passwd = p.Openat2(nsenter.AtCWD, "/etc/passwd", unix.OpenHow{Flags: unix.O_PATH, Resolve: unix.RESOLVE_NO_MAGICLINKS})
 	p.IfErr(func() {
 		p.Into(x.passwd)
@@ -55,22 +54,12 @@ func (x *Process) openPasswd(p *nsenter.Program) {
 }
 
 // Passwd returns the descriptor to send along with Ready, and whether there is
-// one. Then the parent must answer with Home, for ReceiveHome.
+// one. It is for Late.
 func (x *Process) Passwd() (nsenter.FD, bool) { return x.passwd, x.wantsHome() }
 
-// ReceiveHome records the wait for the answer; nothing if none is needed.
-func (x *Process) ReceiveHome(p *nsenter.Program) {
-	if !x.wantsHome() {
-		return
-	}
-	p.At("")
-	p.Close(x.passwd)
-	p.Receive(x.home)
-}
-
-// Home is the parent's answer to the descriptor that the stage has sent, and
-// closes it. Whatever is wrong with the file, the answer is then "/".
-func (x *Process) Home(passwd int) []byte {
+// findHome reads the descriptor that the stage has sent, and closes it. Whatever
+// is wrong with the file, the answer is then "/".
+func (x *Process) findHome(passwd int) string {
 	home := defaultHome
 	answer := make(chan string, 1)
 	go func() { answer <- readHome(passwd, x.in.Process.User.UID) }()
@@ -81,7 +70,7 @@ func (x *Process) Home(passwd int) []byte {
 	if home == "" || len("HOME=")+len(home) >= homeSize {
 		home = defaultHome
 	}
-	return append([]byte("HOME="+home), 0)
+	return home
 }
 
 // readHome returns the home directory of uid, or "". It closes passwd, which is

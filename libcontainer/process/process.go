@@ -39,6 +39,10 @@ type Input struct {
 	SetgroupsDenied          bool // user_namespaces(7): its setgroups file says deny
 	KeepGroups               bool // leave the caller's supplementary groups in place
 
+	ListenFDs   int    // so many of the descriptors from 3 on are sockets for the process, sd_listen_fds(3)
+	ListenNames string // names for them, separated by colons; or ""
+	FirstPid    bool   // the process is pid 1 of a new pid namespace
+
 	Keyring      string // name of the session keyring to join; empty: keep the caller's
 	Hostname     string // empty: leave it
 	Domainname   string
@@ -69,7 +73,7 @@ type Process struct {
 	env        []string
 	programs   []string // candidates for args[0]
 
-	home   nsenter.Buffer // receives HOME=...; only if env has none
+	late   nsenter.Buffer // receives what env is still to have, see late.go
 	passwd nsenter.FD     // see Passwd
 	exec   nsenter.Exec
 }
@@ -162,6 +166,9 @@ func (x *Process) Setup(p *nsenter.Program, d Descriptors) {
 		x.ownStdio(p)
 	}
 	enter := x.enterCwd(p)
+	if x.IsLate() {
+		x.late = p.Space(listenSize + homeSize)
+	}
 	x.openPasswd(p)
 	x.takeIdentity(p)
 	enter()

@@ -36,6 +36,11 @@ func (x *Process) checkEnv() error {
 		}
 		last[name] = i
 	}
+	if x.in.ListenFDs > 0 {
+		for _, name := range []string{listenFDs, listenNames, listenPid} {
+			last[name] = -1 // those that are there are somebody else's
+		}
+	}
 	x.env = make([]string, 0, len(list))
 	for i, entry := range list {
 		name, _, _ := strings.Cut(entry, "=")
@@ -43,6 +48,7 @@ func (x *Process) checkEnv() error {
 			x.env = append(x.env, entry)
 		}
 	}
+	x.env = append(x.env, x.listenEnv()...)
 	return nil
 }
 
@@ -117,11 +123,7 @@ func candidates(name string, env []string) []string {
 func (x *Process) findProgram(p *nsenter.Program) {
 	p.At(programField)
 	args := x.in.Process.Args
-	if x.wantsHome() {
-		x.exec = p.FindProgram(x.programs, errNotFound.Error(), args, x.env, x.home)
-		return
-	}
-	x.exec = p.FindProgram(x.programs, errNotFound.Error(), args, x.env)
+	x.exec = p.FindProgram(x.programs, errNotFound.Error(), args, x.env, x.lateEnv()...)
 }
 
 // enterCwd changes to process.cwd as root, and returns what records a second

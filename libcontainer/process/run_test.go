@@ -58,7 +58,7 @@ func start(t *testing.T, in Input, o options) outcome {
 	}
 	const syncReady = 77
 	p.Send(syncReady, 0, files...)
-	x.ReceiveHome(p)
+	x.ReceiveLate(p)
 	p.Wait()
 	x.Become(p, nil)
 	r, w, err := os.Pipe()
@@ -91,7 +91,7 @@ func start(t *testing.T, in Input, o options) outcome {
 			continue
 		}
 		if len(event.Files) > 0 {
-			s.Reply(x.Home(event.Files[0]))
+			s.Reply(x.Late(event.Files[0], s.Pid))
 		}
 		if result.err = x.Grant(s.Pid); result.err != nil {
 			break
