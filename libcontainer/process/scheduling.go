@@ -180,11 +180,13 @@ func (x *Process) setScheduling(p *nsenter.Program) {
 
 // Grant gives the stage, which is process pid, what only the runtime may give:
 // hard limits and priorities that take a capability in the first user
-// namespace. The parent calls it between Ready and the start of the program.
+// namespace, and pipes of the runtime's own standard input and output to a user
+// of another. The parent calls it between Ready and the start of the program.
 func (x *Process) Grant(pid int) error {
 	if err := x.raiseLimits(pid); err != nil {
 		return err
 	}
+	x.grantStdio()
 	s := &x.scheduling
 	if !s.fromParent {
 		return nil

@@ -71,6 +71,21 @@ func (x *Process) ownStdio(p *nsenter.Program) {
 	}
 }
 
+// grantStdio is ownStdio for pipes whose owner has no id in the user namespace.
+func (x *Process) grantStdio() {
+	s := x.in.Process
+	if !x.in.Userns || len(x.in.UIDMappings) == 0 || s == nil || s.Terminal || x.in.Hook != "" {
+		return
+	}
+	uid := int(hostID(s.User.UID, x.in.UIDMappings))
+	for fd := range 3 {
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO {
+			_ = unix.Fchown(fd, uid, -1) // not for a caller without the right to
+		}
+	}
+}
+
 // own changes the owner of descriptor fd, but not its group: a terminal's is
 // tty. A file whose owner has no id in the user namespace stays as it is.
 func (x *Process) own(p *nsenter.Program, fd int) {

@@ -43,10 +43,11 @@ type Plan struct {
 
 // Report tells what happened.
 type Report struct {
-	Status syscall.WaitStatus // of the process that was started
-	Calls  int                // how many calls counted
-	Hit    bool               // the Nth was reached
-	Call   string             // what it was
+	Status    syscall.WaitStatus // of the process that was started
+	Calls     int                // how many calls counted
+	Hit       bool               // the Nth was reached
+	Call      string             // what it was
+	Processes int                // with the target Children: how many it has started, and they
 }
 
 // ErrTimeout means that the command did not end in time.
@@ -121,6 +122,12 @@ func (t *tracer) resume(pid int, status unix.WaitStatus) error {
 	if !status.Stopped() {
 		delete(t.entered, pid)
 		return nil
+	}
+	if _, known := t.entered[pid]; !known {
+		t.entered[pid] = false
+		if pid != t.leader && threadGroup(pid) == pid {
+			t.report.Processes++
+		}
 	}
 	signal := 0
 	switch s := status.StopSignal(); s {
