@@ -49,6 +49,8 @@ func (c *container) argv(verb string) []string {
 		return append(head, "--bundle", c.bundle, "--pid-file", c.pidFile(), c.id)
 	case "exec":
 		return append(append(head, c.id), greeter...)
+	case execVerb:
+		return append(append(head[:len(head)-1], "exec", c.id), idler...)
 	case "kill":
 		return append(head, c.id, "KILL")
 	case "list":
@@ -60,8 +62,11 @@ func (c *container) argv(verb string) []string {
 
 func (c *container) floorArgv(verb string) []string {
 	head := []string{c.rt.Path, verb, c.root}
-	if verb == "list" {
+	switch verb {
+	case "list":
 		return head
+	case execVerb:
+		head[1] = "exec"
 	}
 	head = append(head, c.id, c.cgroup, c.view)
 	switch verb {
@@ -69,6 +74,8 @@ func (c *container) floorArgv(verb string) []string {
 		return append(append(head, c.rootfs, c.filter), c.args...)
 	case "exec":
 		return append(append(head, c.rootfs, c.filter), greeter...)
+	case execVerb:
+		return append(append(head, c.rootfs, c.filter), idler...)
 	default:
 		return head
 	}
@@ -140,9 +147,10 @@ func (c *container) verifyStarted() error {
 	})
 }
 
-// The programs of containers: one that ends at once and one that stays.
+// The programs of containers: two that end at once and one that stays.
 var (
 	greeter = []string{"/bin/busybox", "echo", token}
+	idler   = []string{"/bin/busybox", "true"}
 	sleeper = []string{"/bin/sleep", "100000"}
 )
 

@@ -25,16 +25,16 @@ func splitList(s string) []string {
 
 // modes are the defaults of the two ways to run.
 var modes = map[string]map[string]string{
-	"quick": {"scenarios": "run,life,many,trace", "views": "v1,v2", "mounts": "20", "many": "1", "reps": "15", "idle-reps": "12", "warmup": "2"},
-	"full": {"scenarios": "run,life,many,memory,trace", "views": "v1,hybrid,v2,v2-host-cgroupns", "mounts": "20,2000",
-		"many": "1,100,1000", "reps": "60", "idle-reps": "30", "warmup": "3"},
+	"quick": {"scenarios": "run,life,many,trace", "views": "v1,v2", "mounts": "20", "many": "1", "reps": "15", "idle-reps": "12", "warmup": "2", "execs": "100"},
+	"full": {"scenarios": "run,life,exec,many,memory,trace", "views": "v1,hybrid,v2,v2-host-cgroupns", "mounts": "20,2000",
+		"many": "1,100,1000", "reps": "60", "idle-reps": "30", "warmup": "3", "execs": "500"},
 }
 
 func parseFlags(args []string) (options, error) {
 	var o options
 	f := flag.NewFlagSet("bench", flag.ExitOnError)
 	f.StringVar(&o.mode, "mode", "quick", "quick (about a minute) or full (about half an hour): the defaults of the flags below")
-	scenarios := f.String("scenarios", "", "run, life (create start state exec kill delete), many (list, many starts), memory (lowest limit), trace (system calls)")
+	scenarios := f.String("scenarios", "", "run, life (create start state exec kill delete), exec (in sequence and 4 at once), many (list, many starts), memory (lowest limit), trace (system calls)")
 	views := f.String("views", "", "v1, hybrid, v2, v2-host-cgroupns (without a cgroup namespace)")
 	mounts := f.String("mounts", "", "mounts on the host; every number after the first with run and life alone")
 	many := f.String("many", "", "containers of each runtime at once")
@@ -47,6 +47,7 @@ func parseFlags(args []string) (options, error) {
 	f.StringVar(&o.scratch, "scratch", "", "where to put the root file system and bundles (default: the temporary directory)")
 	reps := f.String("reps", "", "rounds back to back")
 	idleReps := f.String("idle-reps", "", "rounds isolated")
+	execs := f.String("execs", "", "how often exec enters one container")
 	warmup := f.String("warmup", "", "rounds before them that count for nothing")
 	f.DurationVar(&o.Idle, "idle", 150*time.Millisecond, "idle time before each isolated command")
 	f.Uint64Var(&o.seed, "seed", 1, "of the order within rounds")
@@ -63,12 +64,13 @@ func parseFlags(args []string) (options, error) {
 		o.Views = slices.DeleteFunc(o.Views, func(view string) bool { return !canShow(hostLayout(), view) })
 	}
 	o.Paces, o.Seccomp = splitList(*paces), splitList(*seccomp)
-	var errs [5]error
+	var errs [6]error
 	o.Mounts, errs[0] = numbers(pick(mounts, "mounts"))
 	o.Many, errs[1] = numbers(pick(many, "many"))
 	o.Reps, errs[2] = strconv.Atoi(cmp.Or(*reps, mode["reps"]))
 	o.IdleReps, errs[3] = strconv.Atoi(cmp.Or(*idleReps, mode["idle-reps"]))
 	o.warmup, errs[4] = strconv.Atoi(cmp.Or(*warmup, mode["warmup"]))
+	o.Execs, errs[5] = strconv.Atoi(cmp.Or(*execs, mode["execs"]))
 	return o, errors.Join(append(errs[:], o.check())...)
 }
 
@@ -78,7 +80,7 @@ func (o options) check() error {
 		flag       string
 		got, known []string
 	}{
-		{"scenarios", o.Scenarios, []string{"run", "life", "many", "memory", "trace"}},
+		{"scenarios", o.Scenarios, []string{"run", "life", "exec", "many", "memory", "trace"}},
 		{"views", o.Views, []string{"v1", "hybrid", "v2", "v2-host-cgroupns"}},
 		{"paces", o.Paces, []string{"tight", "isolated"}},
 		{"seccomp", o.Seccomp, []string{"off", "on"}},

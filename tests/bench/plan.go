@@ -22,11 +22,11 @@ type Place struct {
 
 // Case is one series of measurements within a Place.
 type Case struct {
-	Scenario string // run, life, many, memory, trace
+	Scenario string // run, life, exec, many, memory, trace
 	Place
 	Seccomp bool
 	Idle    time.Duration // before each command; 0 is back to back
-	Count   int           // many: containers per runtime
+	Count   int           // many: containers per runtime; exec: how often
 	Reps    int           // measured rounds; batches for many
 }
 
@@ -108,7 +108,7 @@ func (r Report) json() ([]byte, error) {
 type Selection struct {
 	Scenarios, Views, Paces, Seccomp []string
 	Mounts, Many                     []int
-	Reps, IdleReps                   int
+	Reps, IdleReps, Execs            int
 	Idle                             time.Duration
 	Quick                            bool
 }
@@ -138,6 +138,9 @@ func (s Selection) scenario(scenario string, place Place) []Case {
 	default:
 		if extra {
 			return nil
+		}
+		if scenario == "exec" {
+			plain.Count = s.Execs
 		}
 		return s.withSeccomp(plain)
 	}

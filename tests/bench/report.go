@@ -52,6 +52,8 @@ func caseTitle(c Case) string {
 	switch c.Scenario {
 	case "run", "life":
 		return fmt.Sprintf("%s, %s, %s", c.Scenario, c.Pace(), seccomp)
+	case "exec":
+		return fmt.Sprintf("%d times exec, %s", c.Count, seccomp)
 	case "many":
 		return fmt.Sprintf("%d containers, %s", c.Count, seccomp)
 	default:

@@ -135,7 +135,7 @@ func (w *worker) close() {
 
 func (w *worker) cases(out *json.Encoder) error {
 	scenarios := map[string]func(Case) error{
-		"run": w.scenarioRun, "life": w.scenarioLife, "many": w.scenarioMany,
+		"run": w.scenarioRun, "life": w.scenarioLife, "exec": w.scenarioExec, "many": w.scenarioMany,
 		"memory": w.scenarioMemory, "trace": w.scenarioTrace,
 	}
 	for _, c := range w.job.Cases {
