@@ -243,3 +243,48 @@ func TestExecPidsLimitAtOnce(t *testing.T) {
 	}
 	c.Exec("true").WantCode(t, 0)
 }
+
+// TestExecProcessFile: --process is the whole process: nothing is taken from
+// the container's own, nor from flags that describe one.
+func TestExecProcessFile(t *testing.T) {
+	t.Parallel()
+	env, c := running(t, func(c *specs.Spec) { c.Process.Env = append(c.Process.Env, "FROM=config") })
+	path := env.File("process.json")
+	write(t, path, `{"args": ["sh", "-c", "id -u; id -g; id -G; umask; pwd; echo <$FROM><$NEW>; ulimit -Sn; ulimit -Hn; cat /proc/self/oom_score_adj /proc/self/status"],
+		"cwd": "/tmp", "env": ["PATH=/bin", "NEW=file"], "user": {"uid": 5, "gid": 6, "additionalGids": [7], "umask": 63}, "oomScoreAdj": 99,
+		"rlimits": [{"type": "RLIMIT_NOFILE", "soft": 77, "hard": 88}], "noNewPrivileges": false,
+		"capabilities": {"bounding": ["CAP_CHOWN"], "inheritable": ["CAP_CHOWN"], "permitted": ["CAP_CHOWN"], "effective": ["CAP_CHOWN"], "ambient": ["CAP_CHOWN"]}}`)
+	text := strings.ReplaceAll(read(t, path), "<$FROM><$NEW>", "\\\"<$FROM><$NEW>\\\"")
+	write(t, path, text)
+	r := c.ExecCommand([]string{"--cwd", "/", "--env", "FROM=flag", "--process", path, "--user", "9"}).Run().WantCode(t, 0)
+	const expected = "5\n6\n6 7\n0077\n/tmp\n<><file>\n77\n88\n99\n"
+	if !strings.HasPrefix(r.Stdout, expected) {
+		t.Errorf("got %q, want %q", r.Stdout, expected)
+	}
+	for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
+		want(t, set, statusField(t, r.Stdout, set), "0000000000000001")
+	}
+	want(t, "NoNewPrivs", statusField(t, r.Stdout, "NoNewPrivs"), "0")
+	r = c.ExecCommand([]string{"-p", path}, "echo", "an argument that is not for the program").Run().WantCode(t, 0)
+	want(t, "with arguments", strings.HasPrefix(r.Stdout, "5\n"), true)
+
+	for text, parts := range map[string][]string{
+		``:                                {path},
+		`{`:                               {path},
+		`[]`:                              {path},
+		`{"args":["true"]}`:               {"cwd"},
+		`{"cwd":"/"}`:                     {"args"},
+		`{"args":"true"}`:                 {path, "args"},
+		`{"args":[],"cwd":"/"}`:           {"args"},
+		`{"args":["x\u0000y"],"cwd":"/"}`: {"args[0]", "NUL byte"},
+		`{"args":["true"],"cwd":"tmp"}`:   {"cwd"},
+		`{"args":["true"],"cwd":"/","user":{"uid":-1}}`:                                   {path, "uid"},
+		`{"args":["true"],"cwd":"/","rlimits":[{"type":"RLIMIT_FOO","soft":1,"hard":1}]}`: {"RLIMIT_FOO"},
+		`{"args":["true"],"cwd":"/","env":["=x"]}`:                                        {"env[0]"},
+	} {
+		write(t, path, text)
+		c.ExecCommand([]string{"--process", path}).Run().WantError(t, 255, parts...)
+	}
+	c.ExecCommand([]string{"--process", env.File("nosuch")}).Run().WantError(t, 255, env.File("nosuch"), "no such file or directory")
+	c.ExecCommand([]string{"--process", env.Dir}).Run().WantError(t, 255, env.Dir, "is a directory")
+}

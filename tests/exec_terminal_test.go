@@ -347,3 +347,23 @@ func TestExecTerminalUserNamespace(t *testing.T) {
 	pty.WaitFor("owner 1000\r\nthrough\r\n")
 	process.Wait().WantCode(t, 0)
 }
+
+// TestTerminalControlling: with stdio elsewhere, the terminal is the one that
+// controls the caller's session: it gives the size and becomes raw.
+func TestTerminalControlling(t *testing.T) {
+	t.Parallel()
+	env, c := running(t)
+	pty := env.NewPty(33, 66)
+	before := settings(t, pty)
+	x := c.ExecCommand([]string{"-t"}, "sh", "-c", "stty size; echo ready; sleep 1000")
+	x.Files = []*os.File{pty.Slave}
+	x.Attr = syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 3}
+	process := x.Start()
+	process.WaitStdout("33 66\r\nready\r\n")
+	if during := settings(t, pty); during.Lflag&(unix.ICANON|unix.ECHO) != 0 {
+		t.Errorf("not raw meanwhile: %#x", during.Lflag)
+	}
+	process.Signal(syscall.SIGTERM)
+	process.Wait().WantCode(t, 128+int(syscall.SIGTERM))
+	want(t, "settings", settings(t, pty), before)
+}

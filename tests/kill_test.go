@@ -110,3 +110,28 @@ func TestKillSharedPIDNamespace(t *testing.T) {
 		t.Fatalf("still alive: %s", view.Describe(env.Processes()[0]))
 	}
 }
+
+// TestKillAllSignal: --all is for any signal, and for containers with a pid
+// namespace of their own, too.
+func TestKillAllSignal(t *testing.T) {
+	t.Parallel()
+	for name, edit := range map[string]harness.Edit{
+		"own pid namespace": func(*specs.Spec) {}, "host's": harness.WithoutNamespace(specs.PIDNamespace),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := harness.New(t)
+			const worker = `trap "echo got $0; exit" USR1; echo up $0; while :; do sleep 0.05; done`
+			c := env.Create(env.Bundle(edit, harness.Shell(`for n in 1 2 3; do setsid sh -c '`+worker+`' $n & done
+				trap "echo got first" USR1; echo up first; wait; wait; wait; wait; sleep 1000`)))
+			c.Start()
+			for _, who := range []string{"1", "2", "3", "first"} {
+				c.WaitStdout("up " + who + "\n")
+			}
+			env.Call("kill", "--all", c.ID, "usr1").WantQuiet(t)
+			for _, who := range []string{"1", "2", "3", "first"} {
+				c.WaitStdout("got " + who + "\n")
+			}
+		})
+	}
+}
