@@ -60,8 +60,15 @@ func TestInterruptedAnywhere(t *testing.T) {
 		t.Run(fmt.Sprintf("terminal=%v", terminal), func(t *testing.T) {
 			t.Parallel()
 			env := harness.New(t)
-			bundle := env.Bundle(harness.UserNamespace)
-			for i := range full(25, 500) {
+			bundle := env.Bundle(harness.UserNamespaceAt(1 << 19))
+			began := time.Now()
+			whole := env.ID()
+			env.Call("create", "--bundle", bundle.Dir, whole).WantQuiet(t)
+			took := time.Since(began)
+			env.Call("delete", "--force", whole).WantQuiet(t)
+			n := full(25, 500)
+			for i := range n {
+				bundle.Edit(harness.UserNamespaceAt(uint32(1+i) << 20))
 				args := []string{"create", "--bundle", bundle.Dir}
 				if terminal {
 					socket := env.FDSocket()
@@ -70,7 +77,7 @@ func TestInterruptedAnywhere(t *testing.T) {
 				}
 				id := env.ID()
 				process := env.Command(append(args, id)...).Start()
-				time.Sleep(time.Duration(i%25) * 300 * time.Microsecond)
+				time.Sleep(took * time.Duration(i) / time.Duration(n)) // a moment of each of its steps
 				process.Signal(syscall.SIGTERM)
 				r := process.Wait()
 				switch {

@@ -94,10 +94,17 @@ func WithoutNamespace(kind specs.LinuxNamespaceType) Edit {
 }
 
 // UserNamespace maps the container's ids 0..65535 to host ids from 100000 on.
-func UserNamespace(c *specs.Spec) {
-	Namespace(specs.UserNamespace, "")(c)
-	ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 65536}}
-	c.Linux.UIDMappings, c.Linux.GIDMappings = ids, ids
+func UserNamespace(c *specs.Spec) { UserNamespaceAt(100000)(c) }
+
+// UserNamespaceAt maps them to host ids from first on. The root of each mapping
+// has a quota of keys of its own, keyrings(7): 200, of which each container
+// takes one, and the kernel gives it back when it finds the time.
+func UserNamespaceAt(first uint32) Edit {
+	return func(c *specs.Spec) {
+		Namespace(specs.UserNamespace, "")(c)
+		ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: first, Size: 65536}}
+		c.Linux.UIDMappings, c.Linux.GIDMappings = ids, ids
+	}
 }
 
 // Capabilities puts the same list into all sets but ambient and inheritable.
