@@ -37,10 +37,15 @@ func (g *Group) settings(r *specs.LinuxResources, now func(*tree) reader) ([]Set
 		return list, nil
 	}
 	if g.unified() == nil {
-		return nil, &diag.Error{Field: unifiedField, Err: ErrNoController, Hint: "needs cgroup v2; this host has " + g.mode.String(), Code: "cgroup-v2-only"}
+		return nil, g.noUnified()
 	}
 	unified, err := unifiedSettings(r.Unified)
 	return append(list, unified...), err
+}
+
+// noUnified is the error for linux.resources.unified without version 2.
+func (g *Group) noUnified() error {
+	return &diag.Error{Field: unifiedField, Err: ErrNoController, Hint: "needs cgroup v2; this host has " + g.mode.String(), Code: "cgroup-v2-only"}
 }
 
 // present is where a reader looks: in a cgroup that was there before us; a new

@@ -78,8 +78,7 @@ func (r *Runtime) newBirth(id string, o *CreateOptions, gate gateKind, detached 
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
-	b := &birth{runtime: r, id: id, options: o, gate: gate, rootless: r.rootless(), detached: detached}
-	b.timing = newTiming(gate.command(), o.Timeline)
+	b := r.unborn(id, o, gate, detached)
 	for _, step := range [...]struct {
 		phase string
 		do    func() error
@@ -100,6 +99,14 @@ func (r *Runtime) newBirth(id string, o *CreateOptions, gate gateKind, detached 
 	b.record = b.journal()
 	b.program = nsenter.New(o.PreserveFDs)
 	return b, nil
+}
+
+// unborn is a birth of which nothing is decided yet.
+func (r *Runtime) unborn(id string, o *CreateOptions, gate gateKind, detached bool) *birth {
+	return &birth{
+		runtime: r, id: id, options: o, gate: gate, rootless: r.rootless(), detached: detached,
+		timing: newTiming(gate.command(), o.Timeline),
+	}
 }
 
 // adjustOOM sets the badness of the stage, which the process inherits. Not to

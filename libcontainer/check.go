@@ -2,7 +2,9 @@ package libcontainer
 
 import (
 	"errors"
+	"strings"
 
+	"ociruntime/cgroups"
 	"ociruntime/internal/diag"
 	"ociruntime/nsenter"
 	"ociruntime/spec"
@@ -16,29 +18,80 @@ type Finding struct {
 	Warning bool // a container is made all the same
 }
 
-// Check finds what create would refuse or warn of, and what it does not read,
-// without making anything. Problems of the specification come all at once; of
-// those of this host, the first.
+// Check finds what create would refuse or warn of by the specification and on
+// this host, and what it does not read, without making anything. What only the
+// container's own namespaces and mounts can tell is left to create.
 func (r *Runtime) Check(bundle string) ([]Finding, error) {
 	path, err := bundlePath(bundle)
 	if err != nil {
 		return nil, err
 	}
-	config, raw, err := spec.Load(path)
+	_, raw, err := spec.Load(path)
 	if err != nil {
 		return findings(err, false), nil
 	}
 	list := findings(spec.UnknownProperties(raw), true)
-	list = append(list, findings(spec.Warnings(config), true)...)
 	quiet := *r
-	quiet.Log = nil // the warnings are in the list already
-	b, err := quiet.newBirth("check", &CreateOptions{Bundle: path}, gateSocket, false)
-	if err != nil {
+	quiet.dry = true
+	quiet.Log = &diag.Logger{Debug: true, Sink: func(level diag.Level, message string) {
+		if f, ok := warningOf(level, message); ok {
+			list = append(list, f)
+		}
+	}}
+	b := quiet.unborn("check", &CreateOptions{Bundle: path}, gateSocket, false)
+	defer b.close()
+	if err := b.load(); err != nil {
 		return append(list, findings(err, false)...), nil
 	}
-	defer b.close()
-	b.compose(nsenter.Number(0))
-	return append(list, findings(b.program.Err(), false)...), nil
+	for _, err := range b.rehearse() {
+		list = append(list, findings(err, false)...)
+	}
+	return append(list, findings(b.missingProgram(), true)...), nil
+}
+
+// rehearse decides everything as newBirth does, and goes on after a failure as
+// far as the steps do not need each other.
+func (b *birth) rehearse() (list []error) {
+	add := func(err error) bool {
+		if err != nil {
+			list = append(list, err)
+		}
+		return err == nil
+	}
+	if add(b.nameCgroup()) {
+		list = append(list, b.group.Check(b.resources())...)
+	} else {
+		b.group = cgroups.Disabled()
+	}
+	whole := add(b.planNamespaces())
+	if add(b.planRootfs()) {
+		list = append(list, b.rootfs.Check()...)
+	} else {
+		whole = false
+	}
+	whole = add(b.planProcess()) && whole
+	add(b.planIntelRdt())
+	list = append(list, b.missingHooks()...)
+	list = append(list, b.missingDevices()...)
+	if whole {
+		b.program = nsenter.New(0)
+		b.compose(nsenter.Number(0))
+		add(b.program.Err())
+	}
+	return list
+}
+
+// warningOf is the finding for a line of the log: a warning, or a debug line
+// about a field, such as a system call that no filter can name.
+func warningOf(level diag.Level, message string) (Finding, bool) {
+	field, _, ok := strings.Cut(message, ": ")
+	if !ok || strings.Contains(field, " ") {
+		field = ""
+	}
+	if level == diag.LevelDebug && !strings.HasPrefix(field, "linux.seccomp") {
+		return Finding{}, false
+	}
+	return Finding{Field: field, Code: spec.CodeWarning, Text: message, Warning: true}, true
 }
 
 // findings takes apart an error that is made of several.

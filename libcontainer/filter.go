@@ -19,12 +19,7 @@ func (r *Runtime) filter(profile *specs.LinuxSeccomp) (filter *process.Filter, k
 	if profile == nil {
 		return nil, "", nil
 	}
-	cache := ""
-	if root, err := r.makeRoot(); err == nil { // otherwise the filter is not cached, and the create will say why
-		defer closeFD(root)
-		cache = cacheIn(root)
-	}
-	f, warnings, err := seccomp.Load(cache, profile)
+	f, warnings, err := r.compile(profile)
 	for _, w := range warnings {
 		if w.Debug {
 			r.Log.Debugf("%s: %s", w.Field, w.Text)
@@ -36,6 +31,20 @@ func (r *Runtime) filter(profile *specs.LinuxSeccomp) (filter *process.Filter, k
 		return nil, "", err
 	}
 	return &process.Filter{BPF: f.Program, Flags: f.Flags}, f.Key, nil
+}
+
+// compile makes the state root for the cache to be in, unless nothing is to be
+// made.
+func (r *Runtime) compile(profile *specs.LinuxSeccomp) (*seccomp.Filter, []seccomp.Warning, error) {
+	if r.dry {
+		return seccomp.Compile(profile)
+	}
+	cache := ""
+	if root, err := r.makeRoot(); err == nil { // otherwise the filter is not cached, and the create will say why
+		defer closeFD(root)
+		cache = cacheIn(root)
+	}
+	return seccomp.Load(cache, profile)
 }
 
 // cacheIn is the path of the cache by way of the open state root: the root's own

@@ -17,6 +17,8 @@ type Runtime struct {
 	Rootless      Rootless      // whether cgroup permission errors are tolerated
 	Timeout       time.Duration // for each wait that the spec does not bound; 0 means 60 s
 	Log           *diag.Logger  // warnings and debug lines; errors are returned, not logged
+
+	dry bool // nothing is made, not even a cache
 }
 
 // CgroupManager says how cgroups are made.

@@ -87,31 +87,39 @@ func (x *explainer) hint(code diag.Code, text string) error {
 
 // fsconfig quotes the kernel's own log of the file system's context.
 func (x *explainer) fsconfig() error {
-	log := x.kernelLog()
-	if _, name, ok := strings.Cut(log, "Unknown parameter '"); ok && x.m != nil {
-		name, _, _ = strings.Cut(name, "'")
-		return unknownOption(x.e.Field, name, x.m.fstype, fsOptions(x.m.fstype)...)
+	log := ""
+	if fd, err := x.stage.File(x.context); err == nil {
+		log = kernelLog(fd)
+		unix.Close(fd)
 	}
 	if log == "" && errors.Is(x.e.Err, unix.EPERM) {
 		return x.newFSDenied()
 	}
+	return explainOption(x.e, x.m.fstype, log)
+}
+
+// explainOption words the refusal of an option by what the kernel has logged;
+// nil if that is nothing.
+func explainOption(e *diag.Error, fstype, log string) error {
+	if _, name, ok := strings.Cut(log, "Unknown parameter '"); ok {
+		name, _, _ = strings.Cut(name, "'")
+		return unknownOption(e.Field, name, fstype, fsOptions(fstype)...)
+	}
 	if log == "" {
 		return nil
 	}
-	return x.hint("mount-option", log)
+	with := *e
+	with.Code, with.Hint = "mount-option", log
+	return &with
 }
 
-// kernelLog reads the messages of the context, "e text" a line (fsopen(2)).
-func (x *explainer) kernelLog() string {
-	fd, err := x.stage.File(x.context)
-	if err != nil {
-		return ""
-	}
-	defer unix.Close(fd)
+// kernelLog reads the messages of a file system's context, "e text" a line
+// (fsopen(2)).
+func kernelLog(context int) string {
 	var lines []string
 	buf := make([]byte, 4096)
 	for {
-		n, err := unix.Read(fd, buf)
+		n, err := unix.Read(context, buf)
 		if err != nil || n == 0 {
 			return strings.Join(lines, "; ")
 		}

@@ -27,6 +27,8 @@ type Logger struct {
 	File  *os.File // opened O_APPEND
 	JSON  bool     // one object a line, keys in alphabetical order
 	Debug bool     // pass debug lines
+	// Sink gets the messages instead of File, if it is set.
+	Sink func(level Level, message string)
 }
 
 // Debugf logs a line that only --debug shows.
@@ -52,6 +54,10 @@ func (l *Logger) Error(err error) {
 }
 
 func (l *Logger) line(level Level, message string, err error) {
+	if l.Sink != nil {
+		l.Sink(level, Line(message))
+		return
+	}
 	now, message := time.Now().UTC(), Line(message)
 	var b []byte
 	if l.JSON {

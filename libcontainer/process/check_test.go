@@ -168,7 +168,7 @@ func TestCandidates(t *testing.T) {
 		{"sh", "PATH=", nil},
 		{"", "PATH=/bin", nil},
 	} {
-		if got := candidates(c.name, []string{c.path}); !slices.Equal(got, c.want) {
+		if got := Candidates(c.name, []string{c.path}); !slices.Equal(got, c.want) {
 			t.Errorf("%q in %q: %q", c.name, c.path, got)
 		}
 	}

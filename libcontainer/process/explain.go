@@ -44,7 +44,7 @@ func errnoOf(err error) unix.Errno {
 func (v *view) program(fault *diag.Error, process *specs.Process) error {
 	name := process.Args[0]
 	e := &diag.Error{Field: fault.Field, Op: "exec:", Path: name, Err: fault.Err}
-	paths := candidates(name, process.Env)
+	paths := Candidates(name, process.Env)
 	if fault.Op != "execve" && !strings.Contains(name, "/") {
 		e.Err, e.Code = errNotFound, "program-not-found"
 		e.Hint = v.almostHint(paths)

@@ -78,7 +78,7 @@ func (x *Process) checkProgram() error {
 		x.programs = []string{x.in.Hook}
 		return nil
 	}
-	x.programs = candidates(args[0], x.env)
+	x.programs = Candidates(args[0], x.env)
 	if len(x.programs) > 0 {
 		return nil
 	}
@@ -96,11 +96,11 @@ func noPathHint(env []string) string {
 	return "process.env has no PATH"
 }
 
-// candidates lists the paths that execvp(3) would try for name: itself if it
+// Candidates lists the paths that execvp(3) would try for name: itself if it
 // has a slash, else one in each directory of PATH, an empty one meaning the
 // working directory. Without PATH there are none; execvp(3) has a default, but
 // that is the host's idea of where an image keeps its programs.
-func candidates(name string, env []string) []string {
+func Candidates(name string, env []string) []string {
 	if strings.Contains(name, "/") {
 		return []string{name}
 	}
