@@ -152,7 +152,24 @@ func TestRootlessDelegated(t *testing.T) {
 	require.CgroupV2(t)
 	env := harness.New(t)
 	u := newUser(t, env)
-	parent := "/sys/fs/cgroup/" + env.ID()
+	name := env.ID()
+	u.as = u.delegated(name)
+	b := u.bundle(harness.Shell("cat /proc/self/cgroup"), func(c *specs.Spec) {
+		c.Linux.CgroupsPath = "/" + name + "/box"
+		c.Linux.Namespaces = append(c.Linux.Namespaces[:0:0], c.Linux.Namespaces...)
+		harness.WithoutNamespace(specs.CgroupNamespace)(c)
+	})
+	if text := u.run(b).WantCode(t, 0).Stdout; !strings.Contains(text, "/"+name+"/box") {
+		t.Errorf("cgroup: %s", text)
+	}
+}
+
+// delegated makes a cgroup of the user's, and returns what has him run in it.
+func (u *user) delegated(name string) []string {
+	t := u.env.T
+	t.Helper()
+	require.Program(t, "setpriv")
+	parent := "/sys/fs/cgroup/" + name
 	mine := parent + "/mine"
 	check(t, os.MkdirAll(mine, 0o755))
 	t.Cleanup(func() {
@@ -165,16 +182,26 @@ func TestRootlessDelegated(t *testing.T) {
 			check(t, os.Chown(filepath.Join(dir, file), u.uid, u.uid))
 		}
 	}
-	b := u.bundle(harness.Shell("cat /proc/self/cgroup"), func(c *specs.Spec) {
-		c.Linux.CgroupsPath = strings.TrimPrefix(parent, "/sys/fs/cgroup") + "/box"
-		c.Linux.Namespaces = append(c.Linux.Namespaces[:0:0], c.Linux.Namespaces...)
-		harness.WithoutNamespace(specs.CgroupNamespace)(c)
+	return []string{"/bin/sh", "-c", fmt.Sprintf(`echo 0 >%s/cgroup.procs && exec setpriv --reuid %d --regid %d --clear-groups "$@"`, mine, u.uid, u.uid), "sh"}
+}
+
+// TestRootlessCgroupMessages: the three things that keep a user from limits are
+// told apart, each with what to do.
+func TestRootlessCgroupMessages(t *testing.T) {
+	t.Parallel()
+	env := harness.New(t)
+	u := newUser(t, env)
+	limited := u.bundle(ran, func(c *specs.Spec) {
+		c.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: harness.Pointer(int64(20))}}
 	})
-	u.as = []string{"/bin/sh", "-c", fmt.Sprintf(`echo 0 >%s/cgroup.procs && exec setpriv --reuid %d --regid %d --clear-groups "$@"`, mine, u.uid, u.uid), "sh"}
-	require.Program(t, "setpriv")
-	if text := u.run(b).WantCode(t, 0).Stdout; !strings.Contains(text, strings.TrimPrefix(parent, "/sys/fs/cgroup")+"/box") {
-		t.Errorf("cgroup: %s", text)
-	}
+	u.run(limited, "--systemd-cgroup").WantError(t, 1, "no systemd user session", "log in, or run: loginctl enable-linger")
+	u.run(limited).WantError(t, 1, "cgroup is not delegated to this user", "belongs to uid 0, we are uid 61234")
+	missing := u.bundle(ran, func(c *specs.Spec) {
+		c.Linux.Resources = &specs.LinuxResources{Unified: map[string]string{"nosuch.max": "1"}}
+	})
+	require.CgroupV2(t)
+	u.as = u.delegated(env.ID())
+	u.run(missing).WantError(t, 1, "linux.resources.unified", `enable controller "nosuch": controller is not available`, "offers only: ")
 }
 
 // TestRootlessRange: newuidmap(1) maps what /etc/subuid gives the user, and
@@ -222,13 +249,6 @@ func TestRootlessMistakes(t *testing.T) {
 	})).WantError(t, 1, "linux.namespaces", "user namespace")
 }
 
-func number(t testing.TB, text string) int {
-	t.Helper()
-	n, err := strconv.Atoi(text)
-	check(t, err)
-	return n
-}
-
 // TestRootlessNoSession: without a systemd of the user's own, the error says how
 // to get one.
 func TestRootlessNoSession(t *testing.T) {
@@ -236,4 +256,11 @@ func TestRootlessNoSession(t *testing.T) {
 	env := harness.New(t)
 	u := newUser(t, env)
 	u.run(u.bundle(), "--systemd-cgroup").WantError(t, 1, "no systemd user session", filepath.Join(u.dir, "bus"), "loginctl enable-linger "+strconv.Itoa(u.uid))
+}
+
+func number(t testing.TB, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(text)
+	check(t, err)
+	return n
 }
