@@ -71,16 +71,6 @@ func confined(p string) error {
 // from clone), but the one that their first process has moved to does. A place
 // outside the container's own cgroup is refused.
 func (g *Group) JoinAt(pid int) (*Join, error) {
-	at, err := g.at(pid)
-	if err != nil {
-		return nil, err
-	}
-	defer at.Close()
-	return at.Join()
-}
-
-// at is the Group where pid is at the moment, as far as that is within g.
-func (g *Group) at(pid int) (*Group, error) {
 	file := "/proc/" + strconv.Itoa(pid) + "/cgroup"
 	text, err := readFile(unix.AT_FDCWD, file)
 	if err != nil {
@@ -88,6 +78,7 @@ func (g *Group) at(pid int) (*Group, error) {
 	}
 	members := parseMembership(text)
 	at := Load(g.Location())
+	defer at.Close()
 	for i := range at.trees {
 		t := &at.trees[i]
 		for _, m := range members {
@@ -96,26 +87,7 @@ func (g *Group) at(pid int) (*Group, error) {
 			}
 		}
 	}
-	return at, nil
-}
-
-// SubPath is the path of g below the version 2 cgroup of own, of which it is a
-// Sub, with a slash in front; "" if it is the same. With a pid it is that of the cgroup within g in
-// which that process is, see JoinAt.
-func (g *Group) SubPath(own Location, pid int) (string, error) {
-	if pid > 0 {
-		at, err := g.at(pid)
-		if err != nil {
-			return "", err
-		}
-		defer at.Close()
-		g = at
-	}
-	t := g.unified()
-	if t == nil || len(own.Places) == 0 {
-		return "", nil
-	}
-	return strings.TrimPrefix(t.Path, own.Places[len(own.Places)-1].Path), nil
+	return at.Join()
 }
 
 func within(p, parent string) bool {

@@ -136,25 +136,28 @@ func (x *execution) enterLate(pid int) error {
 	if m.attach == nil {
 		return nil
 	}
-	err := x.attach(pid)
-	if x.handsDown(err) {
-		x.nested = true
-		err = x.attach(pid)
-	}
-	return err
+	return x.attach(pid)
 }
 
-// attach has systemd make process pid a member.
+// attach has systemd make process pid a member of the container's own cgroup, from
+// where the caller may move it on to one below.
 func (x *execution) attach(pid int) error {
-	first := 0
-	if x.nested {
-		first = x.Pid
+	err := x.members.attach.Attach([]int{pid}, x.runtime.timeout())
+	if errors.Is(err, unix.EBUSY) {
+		return x.group.ExplainJoin(unix.EBUSY)
 	}
-	sub, err := x.group.SubPath(x.Cgroup, first)
+	if err != nil || len(x.options.Cgroup) == 0 {
+		return err
+	}
+	procs, err := cgroups.OpenProcs(x.members.join.Dir)
 	if err != nil {
 		return err
 	}
-	return x.members.attach.Attach(sub, []int{pid}, x.runtime.timeout())
+	defer unix.Close(procs)
+	if _, err := unix.Write(procs, strconv.AppendInt(nil, int64(pid), 10)); err != nil {
+		return x.group.ExplainJoin(err)
+	}
+	return nil
 }
 
 func (m *membership) close() {

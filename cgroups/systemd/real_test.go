@@ -63,7 +63,7 @@ func TestRealSystemd(t *testing.T) {
 	if err := unit.Start(active.Process.Pid, "x", nil, patience); err == nil || !strings.Contains(err.Error(), strconv.Itoa(member.Process.Pid)+" (sleep)") {
 		t.Errorf("start of a unit that is active: %v", err)
 	}
-	must(t, unit.Attach("", []int{active.Process.Pid}, patience))
+	must(t, unit.Attach([]int{active.Process.Pid}, patience))
 	must(t, Unit{Name: unit.Name, User: user}.Stop(patience))
 	_ = member.Wait()
 	must(t, unit.Stop(patience)) // again is no error

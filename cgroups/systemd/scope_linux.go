@@ -227,10 +227,11 @@ func (u Unit) stop(c *conn) error {
 	return u.finish(c, "stop", job)
 }
 
-// Attach has the manager move processes into the scope, to the cgroup sub below
-// its own, "/NAME" ("" is that): an unprivileged caller in a session of its own may not do
-// so himself (cgroups(7), "delegation containment"). Since systemd 238.
-func (u Unit) Attach(sub string, pids []int, timeout time.Duration) error {
+// Attach has the manager move processes into the scope's own cgroup: an
+// unprivileged caller in a session of its own may not do so himself (cgroups(7),
+// "delegation containment"). A cgroup below can be named, too, but a user's manager
+// has that refused to it from there (systemd 252). Since systemd 238.
+func (u Unit) Attach(pids []int, timeout time.Duration) error {
 	c, err := dial(u.User, timeout)
 	if err != nil {
 		return err
@@ -238,7 +239,7 @@ func (u Unit) Attach(sub string, pids []int, timeout time.Duration) error {
 	defer c.close()
 	var e encoder
 	e.string(u.Name)
-	e.string(sub)
+	e.string("")
 	e.array(len(pids), 4, func(i int) { e.uint32(uint32(pids[i])) })
 	_, err = c.manager("AttachProcessesToUnit", "ssau", e.b)
 	if isBus(err, busy) {

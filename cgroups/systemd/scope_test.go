@@ -302,7 +302,7 @@ func TestRefusals(t *testing.T) {
 			`start systemd unit "x.scope": Interactive authentication required. (the system's systemd obeys root only; a user needs a manager of his own (--rootless))`},
 		{"stop of what is gone", &manager{refuse: map[string][2]string{"StopUnit": {noSuchUnit, "Unit x.scope not loaded."}}},
 			func() error { return testUnit.Stop(second) }, ""},
-		{"attach", &manager{}, func() error { return testUnit.Attach("", []int{1, 2}, second) }, ""},
+		{"attach", &manager{}, func() error { return testUnit.Attach([]int{1, 2}, second) }, ""},
 		{"set", &manager{}, func() error { return testUnit.Set([]Property{{Name: "TasksMax", Value: uint64(3)}}, second) }, ""},
 		{"set refused", &manager{refuse: map[string][2]string{"SetUnitProperties": {"org.freedesktop.systemd1.NoSuchUnit", "Unit x.scope not loaded."}}},
 			func() error { return testUnit.Set([]Property{{Name: "TasksMax", Value: uint64(3)}}, second) },
@@ -394,7 +394,7 @@ func TestRealBus(t *testing.T) {
 		t.Errorf("systemd was asked for %s with %v", service.name, service.properties)
 	}
 	service.mu.Unlock()
-	if err := testUnit.Attach("", []int{1}, second); err == nil || !strings.Contains(err.Error(), "AttachProcessesToUnit") {
+	if err := testUnit.Attach([]int{1}, second); err == nil || !strings.Contains(err.Error(), "AttachProcessesToUnit") {
 		t.Errorf("a method that is not there: %v", err)
 	}
 }
