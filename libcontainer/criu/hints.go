@@ -13,6 +13,7 @@ var hints = [...]struct{ part, hint string }{
 	{"dangling slave", "--shell-job allows a terminal that is the caller's"},
 	{"Some file locks are hold", "--file-locks dumps locks"},
 	{"Can't create link remap", "--link-remap gives deleted files a name"},
+	{"has bad size", "a file outside the container that is not opened for appending has to be as long as it was"},
 	{"iptables-restore", "CRIU blocks the network by iptables-restore and ip6tables-restore"},
 	{"Locking network failed", "CRIU blocks the network by iptables-restore and ip6tables-restore"},
 }

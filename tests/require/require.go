@@ -7,9 +7,11 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -162,6 +164,27 @@ func Systemd(t testing.TB) {
 	}
 	if _, err := os.Stat(fmt.Sprintf("/run/user/%d/systemd/private", os.Geteuid())); err != nil && os.Geteuid() != 0 {
 		skip(t, "systemd-user", "needs a systemd user session")
+	}
+}
+
+// criu is what `criu check` said, asked for once.
+var criu struct {
+	once   sync.Once
+	reason string
+}
+
+// CRIU needs a CRIU that says it works on this kernel.
+func CRIU(t testing.TB) {
+	t.Helper()
+	path := Program(t, "criu")
+	criu.once.Do(func() {
+		if out, err := exec.Command(path, "check").CombinedOutput(); err != nil {
+			reason, _, _ := strings.Cut(string(out), "\n")
+			criu.reason = fmt.Sprintf("criu check: %v: %s", err, reason)
+		}
+	})
+	if criu.reason != "" {
+		skip(t, "criu", criu.reason)
 	}
 }
 

@@ -1,0 +1,169 @@
+package tests
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"ociruntime/tests/harness"
+	"ociruntime/tests/require"
+)
+
+// These tests have CRIU do what it is asked for. Where it cannot, they are
+// skipped: tests/vm/suite.sh -run TestCheckpoint has a kernel that it knows.
+
+// counter counts in a file of a tmpfs, which is part of the images.
+var counter = harness.Shell(`trap 'exit 7' TERM; i=0; echo ready; while :; do i=$((i+1)); echo $i >/count/new; mv /count/new /count/n; usleep 20000; done`)
+
+var countMount = specs.Mount{Destination: "/count", Type: "tmpfs", Source: "tmpfs"}
+
+// counting starts a container with the counter.
+func counting(env *harness.Env, edits ...harness.Edit) *harness.Container {
+	env.T.Helper()
+	return logged(env, env.Bundle(append([]harness.Edit{counter, harness.Mounted(countMount)}, edits...)...))
+}
+
+// logged starts a container that writes to a log, as engines have one: CRIU does
+// not compare the length of a file that is only appended to. It waits for "ready".
+func logged(env *harness.Env, b *harness.Bundle) *harness.Container {
+	env.T.Helper()
+	log, err := os.OpenFile(b.Dir+"/log", os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	check(env.T, err)
+	defer log.Close()
+	run := env.Command("run", "--detach", "--bundle", b.Dir, env.ID())
+	run.Stdout, run.Stderr = log, log
+	c := env.Adopt(run, b)
+	check(env.T, harness.Eventually(harness.Timeout(), func() bool { return strings.Contains(read(env.T, log.Name()), "ready") }))
+	return c
+}
+
+// count is how far a container has counted, once it has begun.
+func count(t *testing.T, c *harness.Container) (n int) {
+	t.Helper()
+	err := harness.Eventually(harness.Timeout(), func() bool {
+		text, err := os.ReadFile(c.Proc("root/count/n"))
+		if err == nil {
+			n, err = strconv.Atoi(strings.TrimSpace(string(text)))
+		}
+		return err == nil
+	})
+	if err != nil {
+		t.Fatalf("no count: %v", err)
+	}
+	return n
+}
+
+// wantCounting fails the test unless the container goes on from at least n.
+func wantCounting(t *testing.T, c *harness.Container, n int) {
+	t.Helper()
+	now := count(t, c)
+	if now < n {
+		t.Errorf("it counts from %d, and had been at %d", now, n)
+	}
+	if err := harness.Eventually(harness.Timeout(), func() bool { return count(t, c) > now }); err != nil {
+		t.Errorf("it does not count on from %d", now)
+	}
+}
+
+// imagesOf is a directory for the images of a test.
+func imagesOf(env *harness.Env) string { return env.File("images") }
+
+// checkpoint checkpoints a container, and shows the log if that fails.
+func checkpoint(t *testing.T, env *harness.Env, c *harness.Container, flags ...string) {
+	t.Helper()
+	r := c.Call("checkpoint", append([]string{"--image-path", imagesOf(env)}, flags...)...)
+	wantDone(t, r, imagesOf(env)+"/dump.log")
+}
+
+// wantDone fails the test unless CRIU has succeeded.
+func wantDone(t *testing.T, r harness.Result, log string) {
+	t.Helper()
+	if r.Code != 0 || r.Stderr != "" {
+		text, _ := os.ReadFile(log)
+		lines := strings.Split(string(text), "\n")
+		t.Fatalf("%s\n%s", r, strings.Join(lines[max(0, len(lines)-25):], "\n"))
+	}
+}
+
+// restored restores a container from the test's images in a bundle, detached.
+func restored(env *harness.Env, b *harness.Bundle, flags ...string) *harness.Container {
+	env.T.Helper()
+	args := append([]string{"restore", "--detach", "--bundle", b.Dir, "--image-path", imagesOf(env)}, flags...)
+	c := env.Command(append(args, env.ID())...)
+	container := env.Container(c.ID(), b)
+	wantDone(env.T, c.Run(), imagesOf(env)+"/restore.log")
+	container.Pid = container.State().Pid
+	return container
+}
+
+// TestCheckpointCounter: the processes go on from where they were, under another
+// id, in another bundle, cgroup and root; with what is bound there now.
+func TestCheckpointCounter(t *testing.T) {
+	t.Parallel()
+	require.CRIU(t)
+	env := harness.New(t)
+	check(t, os.MkdirAll(env.File("first"), 0o755))
+	check(t, os.MkdirAll(env.File("second"), 0o755))
+	write(t, env.File("first/name"), "first")
+	write(t, env.File("second/name"), "second")
+	c := counting(env, harness.Mounted(bind(env.File("first"), "/host", "bind", "ro")))
+	n, work := count(t, c), env.File("work")
+	wantDone(t, c.Call("checkpoint", "--image-path", imagesOf(env), "--work-path", work), work+"/dump.log")
+	c.Wait()
+	c.Call("state").WantError(t, 1, "does not exist")
+	bundle := env.Bundle(counter, harness.Mounted(countMount, bind(env.File("second"), "/host", "bind", "ro")))
+	pidFile := env.File("pid")
+	again := restored(env, bundle, "--pid-file", pidFile)
+	wantFile(t, pidFile, strconv.Itoa(again.Pid))
+	again.WantStatus("running")
+	wantCounting(t, again, n)
+	wantFile(t, again.Proc("root/host/name"), "second")
+	if dir := again.CgroupDir("pids"); filepath.Base(dir) != filepath.Base(bundle.Config().Linux.CgroupsPath) {
+		t.Errorf("it is in the cgroup %s", dir)
+	}
+	want(t, "root", again.State().Rootfs, bundle.Rootfs())
+	want(t, "output of exec", again.Exec("cat", "/proc/1/comm").WantCode(t, 0).Stdout, "sh\n")
+	again.Stop()
+	again.Delete()
+}
+
+// TestCheckpointTerminal: the terminal of a restored container goes to the
+// console socket, and its program reads from it.
+func TestCheckpointTerminal(t *testing.T) {
+	t.Parallel()
+	require.CRIU(t)
+	env := harness.New(t)
+	c, console, _ := createWithConsole(env, harness.Shell(`echo ready; while read x; do echo got $x; done`))
+	c.Start()
+	console.WaitFor("ready\r\n")
+	checkpoint(t, env, c)
+	c.Wait()
+	console.Close()
+	socket := env.FDSocket()
+	again := restored(env, c.Bundle, "--console-socket", socket.Path)
+	master, _ := socket.Receive()
+	second := env.Console(master)
+	second.Write("word\n")
+	second.WaitFor("got word\r\n")
+	again.WantStatus("running")
+}
+
+// TestCheckpointRestoreFails: a restore that fails leaves nothing but its log,
+// which its message names.
+func TestCheckpointRestoreFails(t *testing.T) {
+	t.Parallel()
+	require.CRIU(t)
+	env := harness.New(t)
+	c := counting(env)
+	checkpoint(t, env, c)
+	c.Wait()
+	check(t, os.Remove(imagesOf(env)+"/inventory.img"))
+	r := env.Call("restore", "--bundle", c.Bundle.Dir, "--image-path", imagesOf(env), c.ID)
+	r.WantError(t, 1, "criu restore: ", "Error (", "log: "+imagesOf(env)+"/restore.log")
+	want(t, "code", r.ErrorCode(), "criu-failed")
+	env.Call("state", c.ID).WantError(t, 1, "does not exist")
+}
