@@ -166,7 +166,7 @@ func TestPoisonedEnvironment(t *testing.T) {
 	}
 	poison := []string{
 		"GODEBUG=inittrace=1,schedtrace=1,gctrace=1,execerrdot=0,containermaxprocs=1,panicnil=1,asyncpreemptoff=1,cgocheck=1,memprofilerate=1",
-		"GOTRACEBACK=crash", "GOMAXPROCS=64", "GOGC=1", "GOMEMLIMIT=1", "GORACE=log_path=" + evil + "/race", "GOCOVERDIR=" + evil,
+		"GOTRACEBACK=crash", "GOMAXPROCS=1000000", "GOGC=1", "GOMEMLIMIT=1", "GORACE=log_path=" + evil + "/race", "GOCOVERDIR=" + evil,
 		"LISTEN_FDS=5", "LISTEN_PID=1", "LISTEN_FDNAMES=a:b", "NOTIFY_SOCKET=" + socket, "MAINPID=1", "WATCHDOG_USEC=1",
 		"XDG_RUNTIME_DIR=" + evil, "USER=evil", "HOME=" + evil, "TMPDIR=" + evil, "PATH=" + evil,
 		"LD_PRELOAD=" + evil + "/x.so", "LD_LIBRARY_PATH=" + evil, "DBUS_SESSION_BUS_ADDRESS=unix:path=" + socket,
