@@ -34,6 +34,7 @@ func (g *Group) Make(r *specs.LinuxResources) error {
 		return err
 	}
 	g.taken = true
+	g.sign()
 	return nil
 }
 

@@ -20,6 +20,7 @@ type Group struct {
 	lenient  bool
 	disabled bool
 	taken    bool
+	mark     string    // see SetMark
 	adopted  int       // the process that systemd has put into it
 	late     []Setting // for Settle
 }

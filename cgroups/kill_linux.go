@@ -13,17 +13,17 @@ import (
 // makes sure they can act on it: a frozen cgroup is thawed. It does not wait
 // for them to be gone, Remove does. timeout bounds the freezing where the
 // kernel has no cgroup.kill (before Linux 5.14, and version 1). A cgroup that
-// was there before and that Make did not take is not ours to kill: ErrNoCgroup.
+// is not the container's is not ours to kill: ErrNoCgroup, see SetMark.
 func (g *Group) Kill(timeout time.Duration) error {
 	t := g.census()
-	if t == nil || !g.taken && t.Made == 0 {
-		return ErrNoCgroup
-	}
-	if t.Path == "/" {
+	if t != nil && t.Path == "/" && g.taken {
 		return &diag.Error{Op: "kill cgroup", Path: t.Dir(), Err: errors.New("is the root of its hierarchy"), Code: "cgroup"}
 	}
+	if !g.Ours() {
+		return ErrNoCgroup
+	}
 	killed := false
-	if u := g.unified(); u != nil && u.Path != "/" {
+	if u := g.unified(); u != nil && g.owns(u) {
 		err := u.killAll()
 		killed = err == nil
 		if g.mode == V2 && err != unix.ENOENT { // ENOENT: a kernel without the file

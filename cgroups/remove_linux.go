@@ -13,13 +13,21 @@ import (
 // made below it, and parents that were made for it and are empty again. It
 // waits for dying processes, but not beyond timeout; then the error is ErrBusy
 // and names those that are left. What existed before Create stays, and what is
-// gone already is no error.
+// gone already is no error. A cgroup without the container's mark goes if it is
+// empty: so is one that was made by a Create that was killed before it could
+// leave the mark.
 func (g *Group) Remove(timeout time.Duration) error {
 	deadline := time.Now().Add(timeout)
 	var first error
 	for i := len(g.trees) - 1; i >= 0; i-- {
 		t := &g.trees[i]
 		if t.Made == 0 {
+			continue
+		}
+		if !g.owns(t) {
+			if _, err := t.mount(); err == nil {
+				t.removeEmpty()
+			}
 			continue
 		}
 		if err := t.remove(deadline); err != nil && first == nil {

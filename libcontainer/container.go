@@ -3,10 +3,12 @@ package libcontainer
 import (
 	"errors"
 	"os"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"ociruntime/cgroups"
 	"ociruntime/internal/diag"
 )
 
@@ -184,6 +186,23 @@ func (c *container) waitForLock() error {
 	case <-time.After(c.runtime.timeout()):
 		return errors.New("another command on this container did not end in " + c.runtime.timeout().String())
 	}
+}
+
+// cgroup is the container's, to be closed by the caller.
+func (c *container) cgroup() *cgroups.Group {
+	group := cgroups.Load(c.Cgroup)
+	group.SetMark(c.mark())
+	return group
+}
+
+// mark tells the container from all others, also from those of the same id
+// below another root: by its directory.
+func (c *container) mark() string {
+	var st unix.Stat_t
+	if unix.Fstat(c.dir, &st) != nil {
+		return "unknown" // and so on no cgroup
+	}
+	return c.id + "@" + strconv.FormatUint(st.Dev, 16) + ":" + strconv.FormatUint(st.Ino, 10)
 }
 
 func (c *container) unlock() { _ = unix.Flock(c.dir, unix.LOCK_UN) }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ociruntime/internal/diag"
+	"ociruntime/internal/sys"
 	"ociruntime/libcontainer/netdev"
 	"ociruntime/nsenter"
 )
@@ -86,9 +87,12 @@ func (b *birth) reserve() error {
 	record := b.record
 	b.container = c
 	c.record = record
-	err = c.writeFile(configFile, b.raw)
-	if err == nil {
+	b.group.SetMark(c.mark())
+	if record.BootID, err = sys.BootID(); err == nil {
 		err = c.save()
+	}
+	if err == nil {
+		err = c.writeFile(configFile, b.raw)
 	}
 	if err == nil && b.readiness {
 		err = c.makeNotify()

@@ -46,6 +46,9 @@ func (r *Runtime) Delete(id string, force bool) error {
 		c.record = c.guess()
 	}
 	if c.ID == "" { // a create that was killed before it wrote anything
+		if !c.blank() {
+			return c.notOurs()
+		}
 		err := c.remove()
 		if err == nil && !force {
 			err = &diag.Error{Path: id, Err: ErrNotExist, Code: "not-found"}
@@ -78,20 +81,8 @@ func (c *container) deletable(force bool) error {
 // which each step can be repeated: whoever is killed here, the next delete
 // finds the record until everything else is gone.
 func (c *container) destroy() error {
-	group := cgroups.Load(c.Cgroup)
-	defer group.Close()
-	if err := c.end(group); err != nil {
-		return err
-	}
-	c.keepCause(group)
-	if err := c.stopScope(); err != nil && !systemd.Unreachable(err) { // else there is no unit to forget
-		return err
-	}
-	if err := group.Remove(c.runtime.timeout()); err != nil {
-		return err
-	}
-	if c.IntelRdt != nil {
-		if err := c.IntelRdt.Remove(); err != nil {
+	if !c.outlivedBoot() {
+		if err := c.dismantle(); err != nil {
 			return err
 		}
 	}
@@ -99,6 +90,29 @@ func (c *container) destroy() error {
 		return c.runPoststop()
 	}
 	return c.remove()
+}
+
+// dismantle takes away what the container has in the kernel.
+func (c *container) dismantle() error {
+	group := c.cgroup()
+	defer group.Close()
+	ours := group.Ours()
+	if err := c.end(group); err != nil {
+		return err
+	}
+	c.keepCause(group)
+	if ours || c.Pid > 0 {
+		if err := c.stopScope(); err != nil && !systemd.Unreachable(err) { // else there is no unit to forget
+			return err
+		}
+	}
+	if err := group.Remove(c.runtime.timeout()); err != nil {
+		return err
+	}
+	if c.IntelRdt != nil {
+		return c.IntelRdt.Remove()
+	}
+	return nil
 }
 
 // end kills the container's processes and waits for the first of them.
@@ -159,6 +173,19 @@ func (c *container) remove() error {
 		return &diag.Error{Op: "remove", Path: c.runtime.Root + "/" + c.entry, Err: err}
 	}
 	return nil
+}
+
+// blank reports whether the directory holds nothing but, perhaps, a record that
+// was being written: so create leaves it before there is anything else, and
+// remove after there was.
+func (c *container) blank() bool {
+	names, err := readNames(c.dir, c.path(""))
+	return err == nil && (len(names) == 0 || len(names) == 1 && names[0] == "."+recordFile)
+}
+
+func (c *container) notOurs() error {
+	return &diag.Error{Op: "delete", Path: c.runtime.Root + "/" + c.entry, Err: errors.New("is not the directory of a container"),
+		Hint: "it holds other files, and no " + recordFile}
 }
 
 // guess makes up the record of a damaged one from config.json: enough to find

@@ -39,7 +39,7 @@ func (r *Runtime) Events(id string, o EventsOptions, emit func(line []byte) erro
 		return err
 	}
 	defer unix.Close(pidfd)
-	w := &watcher{id: id, group: cgroups.Load(c.Cgroup), pidfd: pidfd, emit: emit}
+	w := &watcher{id: id, group: c.cgroup(), pidfd: pidfd, emit: emit}
 	defer w.group.Close()
 	if o.Once {
 		return w.stats()

@@ -103,7 +103,7 @@ func (x *execution) plan() (err error) {
 		return x.notExecutable(err)
 	}
 	if x.group == nil {
-		x.group = cgroups.Load(x.Cgroup)
+		x.group = x.cgroup()
 	}
 	if err := x.joinCgroup(); err != nil {
 		return err

@@ -38,7 +38,7 @@ type membership struct {
 
 // findCgroup names the cgroup: the container's or, with --cgroup, one below it.
 func (x *execution) findCgroup() (err error) {
-	x.group = cgroups.Load(x.Cgroup)
+	x.group = x.cgroup()
 	if len(x.options.Cgroup) > 0 {
 		own := x.group
 		defer own.Close()

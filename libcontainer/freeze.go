@@ -24,7 +24,7 @@ func (r *Runtime) Pause(id string) error {
 	if status != Created && status != Running {
 		return &diag.Error{Path: id, Err: ErrNotRunning, Hint: "it is " + string(status), Code: "not-running"}
 	}
-	group := cgroups.Load(c.Cgroup)
+	group := c.cgroup()
 	defer group.Close()
 	if err := group.Freeze(r.timeout()); err != nil {
 		return &diag.Error{Op: "pause", Path: id, Err: err}
@@ -46,7 +46,7 @@ func (r *Runtime) Resume(id string) error {
 	if status != Paused {
 		return &diag.Error{Path: id, Err: ErrNotPaused, Hint: "it is " + string(status), Code: "not-paused"}
 	}
-	group := cgroups.Load(c.Cgroup)
+	group := c.cgroup()
 	defer group.Close()
 	return group.Thaw(r.timeout())
 }
@@ -59,7 +59,7 @@ func (r *Runtime) Processes(id string) ([]int, error) {
 		return nil, err
 	}
 	defer c.close()
-	group := cgroups.Load(c.Cgroup)
+	group := c.cgroup()
 	defer group.Close()
 	pids, err := group.Procs()
 	if !errors.Is(err, cgroups.ErrNoCgroup) {

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ociruntime/internal/diag"
-	"ociruntime/internal/sys"
 )
 
 // Garbage is what Collect has found, and why it is garbage.
@@ -85,10 +84,10 @@ func (r *Runtime) collect(root int, name string, dryRun bool) (g Garbage, found 
 		return g, g.Reason != ""
 	}
 	switch {
-	case c.entry != c.id:
-		g.Err = c.runPoststop()
 	case c.ID == "":
 		g.Err = c.remove()
+	case c.entry != c.id:
+		g.Err = c.runPoststop()
 	default:
 		g.Err = c.destroy()
 	}
@@ -99,15 +98,16 @@ func (r *Runtime) collect(root int, name string, dryRun bool) (g Garbage, found 
 // or "" if it is not.
 func (c *container) garbage() string {
 	switch {
+	case c.ID == "" && !c.blank(), c.ID != "" && c.ID != c.id:
+		return "" // a directory of somebody else
 	case c.entry != c.id:
 		return "deleted, but for its poststop hooks"
+	case c.outlivedBoot():
+		return "from an earlier boot"
 	case c.ID == "" && c.young():
 		return "" // create locks what it has made a moment later
 	case c.ID == "" || c.Pid == 0:
 		return "never created"
-	}
-	if boot, err := sys.BootID(); err == nil && c.BootID != "" && boot != c.BootID {
-		return "from an earlier boot"
 	}
 	return ""
 }

@@ -19,7 +19,7 @@ func (r *Runtime) Kill(id string, o KillOptions) error {
 		return err
 	}
 	defer c.close()
-	group := cgroups.Load(c.Cgroup)
+	group := c.cgroup()
 	defer group.Close()
 	if o.All {
 		return c.killAll(group, unix.Signal(o.Signal))
@@ -72,16 +72,13 @@ func (c *container) finishKill(group *cgroups.Group) error {
 
 // killAll signals every process of the container; none being left is success.
 func (c *container) killAll(group *cgroups.Group, signal unix.Signal) error {
-	if signal == unix.SIGKILL {
-		err := group.Kill(c.runtime.timeout())
-		if !errors.Is(err, cgroups.ErrNoCgroup) {
-			return err
-		}
-	}
-	pids, err := group.Procs()
-	if errors.Is(err, cgroups.ErrNoCgroup) {
+	if !group.Ours() {
 		return c.killInit(signal)
 	}
+	if signal == unix.SIGKILL {
+		return ignoreNoCgroup(group.Kill(c.runtime.timeout()))
+	}
+	pids, err := group.Procs()
 	if err != nil {
 		return err
 	}

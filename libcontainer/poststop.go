@@ -50,6 +50,9 @@ func (c *container) runPoststop() error {
 	if err == nil {
 		err = hideDescriptors()
 	}
+	if errors.Is(err, unix.ENOENT) { // create was killed before it had written the config: nothing has run
+		return c.remove()
+	}
 	if err != nil {
 		c.runtime.Log.Warnf("continued without poststop hooks: %v", err)
 	} else {
@@ -132,6 +135,9 @@ func (c *container) resumePoststop() error {
 	if err := c.read(); err != nil {
 		c.runtime.Log.Warnf("continued without poststop hooks: %v", err)
 		return c.remove()
+	}
+	if c.ID != c.id && !c.blank() {
+		return c.notOurs()
 	}
 	return c.runPoststop()
 }

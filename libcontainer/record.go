@@ -34,8 +34,8 @@ type record struct {
 
 	Pid    int    `json:"pid"`    // in the runtime namespace; 0 until created
 	Start  uint64 `json:"start"`  // field 22 of /proc/PID/stat, with BootID what makes Pid unique
-	BootID string `json:"bootId"` // of the boot in which it was created
-	Inode  uint64 `json:"inode"`  // of its pidfd: unique per process since Linux 6.9, a constant before
+	BootID string `json:"bootId"` // of the boot in which the record was begun
+	Inode  uint64 `json:"inode"`  // of its pidfd, unique within a boot; 0 before Linux 6.9, which has none
 
 	Cgroup   cgroups.Location `json:"cgroup"`
 	IntelRdt *intelrdt.Group  `json:"intelRdt,omitempty"` // nil: none
@@ -119,9 +119,8 @@ func (r *record) setProcess(pid int) error {
 		return &diag.Error{Op: "pidfd_open", Path: strconv.Itoa(pid), Err: err}
 	}
 	defer unix.Close(pidfd)
-	r.Pid, r.Start, r.Inode = pid, stat.Start, inode(pidfd)
-	r.BootID, err = sys.BootID()
-	return err
+	r.Pid, r.Start, r.Inode = pid, stat.Start, sys.PidfdInode(pidfd)
+	return nil
 }
 
 // alive returns a pidfd of the container's process, or ErrNotRunning when it
@@ -147,24 +146,25 @@ func (r *record) alive() (pidfd int, err error) {
 	return pidfd, nil
 }
 
-// isOurs compares all that tells processes with the same pid apart. The start
-// time alone counts in hundredths of a second.
+// isOurs tells processes with the same pid apart, within one boot. Where pidfds
+// have inodes of their own, that is all it takes; the start time, which counts
+// in hundredths of a second, differs between time namespaces.
 func (r *record) isOurs(pidfd int) bool {
-	if inode(pidfd) != r.Inode {
+	boot, err := sys.BootID()
+	if err != nil || boot != r.BootID {
 		return false
+	}
+	if r.Inode != 0 {
+		return sys.PidfdInode(pidfd) == r.Inode && !sys.PidfdEnded(pidfd)
 	}
 	stat, err := sys.Stat(r.Pid)
-	if err != nil || stat.Dead() || stat.Start != r.Start {
-		return false
-	}
-	boot, err := sys.BootID()
-	return err == nil && boot == r.BootID
+	return err == nil && !stat.Dead() && stat.Start == r.Start
 }
 
-func inode(fd int) uint64 {
-	var st unix.Stat_t
-	if unix.Fstat(fd, &st) != nil {
-		return 0
-	}
-	return st.Ino
+// outlivedBoot reports whether the record is from an earlier boot. Then nothing
+// is left of the container but its directory, and whatever goes by the names in
+// the record is somebody else's.
+func (r *record) outlivedBoot() bool {
+	boot, err := sys.BootID()
+	return err == nil && r.BootID != "" && boot != r.BootID
 }

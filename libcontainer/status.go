@@ -6,8 +6,6 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
-
-	"ociruntime/cgroups"
 )
 
 // status is what the container is doing at this moment, from the kernel
@@ -42,7 +40,7 @@ func (c *container) waiting() bool {
 
 // frozenOr returns Paused for a container whose cgroup is frozen, else status.
 func (c *container) frozenOr(status Status) (Status, error) {
-	group := cgroups.Load(c.Cgroup)
+	group := c.cgroup()
 	defer group.Close()
 	frozen, err := group.Frozen()
 	if frozen && err == nil {

@@ -45,7 +45,7 @@ func (r *Runtime) Update(id string, resources *specs.LinuxResources, rdt *specs.
 // updateCgroup changes the limits of the cgroup, and of its unit if systemd
 // owns it: else the next daemon-reload would bring the old ones back.
 func (c *container) updateCgroup(resources *specs.LinuxResources) error {
-	group := cgroups.Load(c.Cgroup)
+	group := c.cgroup()
 	defer group.Close()
 	if group.Mode() == cgroups.None {
 		return &diag.Error{Path: c.id, Err: cgroups.ErrNoCgroup}

@@ -69,6 +69,27 @@ func InnerPid(pid int) (int, error) {
 	return strconv.Atoi(string(all[len(all)-1]))
 }
 
+// pidfs is the type of the file system of pidfds, linux/magic.h. Before Linux
+// 6.9 they were anonymous inodes, all of them the same.
+const pidfs = 0x50494446
+
+// PidfdInode is the inode of a pidfd: on 64-bit kernels no other process of this
+// boot has had or will have the same. 0 if the kernel does not tell.
+func PidfdInode(pidfd int) uint64 {
+	var fs unix.Statfs_t
+	var st unix.Stat_t
+	if unix.Fstatfs(pidfd, &fs) != nil || fs.Type != pidfs || unix.Fstat(pidfd, &st) != nil {
+		return 0
+	}
+	return st.Ino
+}
+
+// PidfdEnded reports whether all threads of the process have ended.
+func PidfdEnded(pidfd int) bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, 0)
+	return err == nil && n > 0
+}
+
 // BootID identifies this boot of the kernel, random(4).
 func BootID() (string, error) {
 	var buf [64]byte
