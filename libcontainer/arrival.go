@@ -3,6 +3,7 @@ package libcontainer
 import (
 	"errors"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -43,10 +44,10 @@ func (a *arrival) composeReady(p *nsenter.Program, x *process.Process, master ns
 
 // welcome receives the files of syncReady from process pid and works out the
 // answer.
-func (a *arrival) welcome(x *process.Process, pid int, files []int, hasTerminal bool, consoleSocket string) (err error) {
+func (a *arrival) welcome(x *process.Process, pid int, files []int, hasTerminal bool, consoleSocket string, timeout time.Duration) (err error) {
 	a.late = []byte{1}
 	if hasTerminal && len(files) > 0 {
-		if err := a.takeMaster(files[0], consoleSocket); err != nil {
+		if err := a.takeMaster(files[0], consoleSocket, timeout); err != nil {
 			return err
 		}
 		files = files[1:]
@@ -69,13 +70,13 @@ func (a *arrival) welcome(x *process.Process, pid int, files []int, hasTerminal 
 
 // takeMaster passes the pty master to the engine, or relays it to the
 // caller's terminal.
-func (a *arrival) takeMaster(master int, consoleSocket string) (err error) {
+func (a *arrival) takeMaster(master int, consoleSocket string, timeout time.Duration) (err error) {
 	if consoleSocket == "" {
 		a.terminal, err = newTerminal(master)
 		return err
 	}
 	defer unix.Close(master)
-	return sendFile(consoleSocket, "/dev/ptmx", master)
+	return sendFile(consoleSocket, "/dev/ptmx", master, timeout)
 }
 
 // checkConsole refuses a terminal that nobody could ever read from.

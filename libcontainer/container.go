@@ -184,7 +184,7 @@ func (c *container) waitForLock() error {
 	case err := <-done:
 		return err
 	case <-time.After(c.runtime.timeout()):
-		return errors.New("another command on this container did not end in " + c.runtime.timeout().String())
+		return &diag.Error{Err: errors.New("another command on this container did not end in " + c.runtime.timeout().String()), Hint: c.lockHolder(), Code: "locked"}
 	}
 }
 

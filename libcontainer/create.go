@@ -234,7 +234,7 @@ func (b *birth) answer() error {
 		if err := b.process.Grant(b.stage.Pid); err != nil {
 			return err
 		}
-		return b.welcome(b.process, b.stage.Pid, event.Files, b.hasTerminal(), b.options.ConsoleSocket)
+		return b.welcome(b.process, b.stage.Pid, event.Files, b.hasTerminal(), b.options.ConsoleSocket, b.runtime.timeout())
 	}
 	handled, err := b.rootfs.Handle(b.stage, event)
 	if err == nil && !handled {
@@ -263,7 +263,7 @@ func (b *birth) runEarlyHooks() error {
 // for start without us.
 func (b *birth) publish() error {
 	if b.options.PidfdSocket != "" {
-		if err := sendFile(b.options.PidfdSocket, "standard", b.stage.PidFD); err != nil {
+		if err := sendFile(b.options.PidfdSocket, "standard", b.stage.PidFD, b.runtime.timeout()); err != nil {
 			return err
 		}
 	}
@@ -324,10 +324,22 @@ func (b *birth) explain(err error) error {
 	case err == io.EOF:
 		return b.died()
 	case errors.Is(err, nsenter.ErrTimeout):
-		return &diag.Error{Op: "create", Err: errors.New("the stage did not answer in " + b.runtime.timeout().String()),
-			Hint: describeStuck(b.stage.Pid), Code: "timeout"}
+		return frozenHint(stuckError(b.reached(), b.stage, b.runtime.timeout()), b.group)
 	}
 	return explainExec(b.rootfs.Explain(b.stage, err), b.config.Process, b.config.Linux, b.stage.Pid, b.Rootfs)
+}
+
+// reached says how far the creation has come, for messages.
+func (b *birth) reached() string {
+	switch {
+	case b.ready:
+		return "become the program"
+	case b.hooked:
+		return "finish the root file system"
+	case b.container.Pid == 0:
+		return "enter namespaces and cgroups"
+	}
+	return "set up the container"
 }
 
 // bundlePath is the absolute path of the bundle.

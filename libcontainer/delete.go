@@ -11,6 +11,7 @@ import (
 	"ociruntime/cgroups"
 	"ociruntime/cgroups/systemd"
 	"ociruntime/internal/diag"
+	"ociruntime/internal/sys"
 )
 
 // Delete removes what create made: a stopped or created container always, any
@@ -148,7 +149,7 @@ func (c *container) waitGone(pidfd int) error {
 		}
 		if err == nil {
 			return &diag.Error{Op: "wait for process", Path: strconv.Itoa(c.Pid),
-				Err: errors.New("it did not end after SIGKILL"), Hint: describeStuck(c.Pid), Code: "timeout"}
+				Err: errors.New("it did not end after SIGKILL"), Hint: sys.Doing(c.Pid), Code: "timeout"}
 		}
 	}
 }
@@ -184,7 +185,7 @@ func (c *container) blank() bool {
 }
 
 func (c *container) notOurs() error {
-	return &diag.Error{Op: "delete", Path: c.runtime.Root + "/" + c.entry, Err: errors.New("is not the directory of a container"),
+	return &diag.Error{Op: "delete", Path: c.runtime.Root + "/" + c.entry, Err: errors.New("is not the directory of a container"), Code: "state-damaged",
 		Hint: "it holds other files, and no " + recordFile}
 }
 

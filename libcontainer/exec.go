@@ -225,7 +225,7 @@ func (x *execution) admit(files []int) error {
 	if err := x.checkPids(); err != nil {
 		return err
 	}
-	if err := x.welcome(x.process, x.stage.Pid, files, x.spec.Terminal, x.options.ConsoleSocket); err != nil {
+	if err := x.welcome(x.process, x.stage.Pid, files, x.spec.Terminal, x.options.ConsoleSocket, x.runtime.timeout()); err != nil {
 		return err
 	}
 	return x.enterLate(x.stage.Pid)
@@ -242,7 +242,7 @@ func (x *execution) depart() (err error) {
 // announce tells the engine about the process that runs now.
 func (x *execution) announce() error {
 	if x.options.PidfdSocket != "" {
-		if err := sendFile(x.options.PidfdSocket, "setns", x.stage.PidFD); err != nil {
+		if err := sendFile(x.options.PidfdSocket, "setns", x.stage.PidFD, x.runtime.timeout()); err != nil {
 			return err
 		}
 	}
@@ -263,7 +263,7 @@ func (x *execution) undo() {
 		x.runtime.Log.Debugf("process %d will end when container %s is resumed", x.stage.Pid, x.id)
 		return
 	}
-	reapFailed(x.stage)
+	_, _ = x.stage.Kill(reapTimeout) // what made us undo is the error to report
 }
 
 // release closes what one try has opened.

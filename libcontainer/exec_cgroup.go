@@ -221,12 +221,11 @@ func (x *execution) next() (nsenter.Event, error) {
 
 // stuck words a stage that does not answer.
 func (x *execution) stuck() error {
-	e := &diag.Error{Op: "exec", Err: errors.New("the process did not start in " + x.runtime.timeout().String()),
-		Hint: describeStuck(x.stage.Pid), Code: "timeout"}
 	if frozen, err := x.group.Frozen(); err == nil && frozen {
-		e.Hint = "the container is still paused; --detach does not wait"
+		return &diag.Error{Op: "exec", Err: errors.New("the process did not start in " + x.runtime.timeout().String()),
+			Hint: "the container is still paused; --detach does not wait", Code: "timeout"}
 	}
-	return e
+	return frozenHint(stuckError("exec", x.stage, x.runtime.timeout()), x.group)
 }
 
 // explain adds to the failure of the stage what can be observed.

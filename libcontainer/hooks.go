@@ -1,12 +1,14 @@
 package libcontainer
 
 import (
+	"errors"
 	"io"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"ociruntime/internal/sys"
 	"ociruntime/libcontainer/hooks"
 	"ociruntime/nsenter"
 	"ociruntime/spec"
@@ -156,21 +158,17 @@ func (c *container) startInside(h *specs.Hook, stdio [3]int) (int, error) {
 	if err == nil {
 		_, err = stage.Next(c.runtime.timeout())
 	}
+	if errors.Is(err, nsenter.ErrTimeout) {
+		err = stuckError("become the hook", stage, c.runtime.timeout())
+	}
 	if err != io.EOF {
-		reapFailed(stage)
+		_, _ = stage.Kill(reapTimeout) // the first error is the one to report
 		return 0, err
 	}
 	return stage.Pid, nil
 }
 
-// reapFailed ends a stage that is of no use, and waits for it, but not for ever.
-func reapFailed(s *nsenter.Stage) {
-	killStage(s)
-	if s.Ended(reapTimeout) {
-		waitChild(s.Pid)
-	}
-}
-
+// reapTimeout is for the end of what has been killed, or has nothing left to do.
 const reapTimeout = 10 * time.Second
 
 func killStage(s *nsenter.Stage) {
@@ -191,18 +189,8 @@ func (b *birth) reapAll() {
 		case pid > 0 || err == unix.EINTR:
 		case b.stage.Ended(time.Millisecond): // and will be waited for in the next round
 		case time.Now().After(deadline):
-			b.runtime.Log.Warnf("continued before the end of the stage: %s", describeStuck(b.stage.Pid))
+			b.runtime.Log.Warnf("continued before the end of the stage: %s", sys.Doing(b.stage.Pid))
 			return
-		}
-	}
-}
-
-// waitChild waits for a child and returns its status; 0 if there is none.
-func waitChild(pid int) unix.WaitStatus {
-	var status unix.WaitStatus
-	for {
-		if _, err := unix.Wait4(pid, &status, 0, nil); err != unix.EINTR {
-			return status
 		}
 	}
 }

@@ -2,7 +2,6 @@ package libcontainer
 
 import (
 	"errors"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"ociruntime/internal/diag"
 	"ociruntime/internal/sys"
+	"ociruntime/nsenter"
 )
 
 // mapUser writes the id mappings of the stage's user namespace,
@@ -78,43 +78,36 @@ func runHelper(helper string, pid int, list []specs.LinuxIDMapping) error {
 		return &diag.Error{Op: "pipe2", Err: err}
 	}
 	defer unix.Close(pipe[0])
-	child, err := sys.ForkExec(path, args, &syscall.ProcAttr{Files: []uintptr{0, uintptr(pipe[1]), uintptr(pipe[1])}})
+	s := nsenter.Stage{PidFD: -1} // no stage, but a child to be waited for all the same
+	s.Pid, err = sys.ForkExec(path, args, &syscall.ProcAttr{Files: []uintptr{0, uintptr(pipe[1]), uintptr(pipe[1])},
+		Sys: &syscall.SysProcAttr{PidFD: &s.PidFD}})
 	unix.Close(pipe[1])
 	if err != nil {
 		return &diag.Error{Op: "run", Path: path, Err: err}
 	}
-	said := firstLine(pipe[0])
-	if status := waitChild(child); status.ExitStatus() != 0 {
-		return &diag.Error{Op: strings.Join(args, " "), Err: errors.New(said), Code: "idmap",
+	defer unix.Close(s.PidFD)
+	status, err := s.Reap(reapTimeout)
+	if err != nil {
+		doing := sys.Doing(s.Pid)
+		_, _ = s.Kill(reapTimeout) // that it did not end is the error to report
+		return &diag.Error{Op: strings.Join(args, " "), Err: errors.New("did not end in " + reapTimeout.String()), Hint: doing, Code: "timeout"}
+	}
+	if status.ExitStatus() != 0 {
+		return &diag.Error{Op: strings.Join(args, " "), Err: errors.New(firstLine(pipe[0])), Code: "idmap",
 			Hint: "/etc/subuid and /etc/subgid say which ranges a user may map"}
 	}
 	return nil
 }
 
-// firstLine reads what a helper says to its end, and returns the first line.
+// firstLine is the first line of what a helper that has ended has said.
 func firstLine(fd int) string {
-	text, err := io.ReadAll(io.LimitReader(reader(fd), 4096))
-	line, _, _ := strings.Cut(string(text), "\n")
+	var buf [4096]byte
+	n, err := unix.Read(fd, buf[:])
+	line, _, _ := strings.Cut(string(buf[:max(n, 0)]), "\n")
 	if err != nil || line == "" {
 		return "operation not permitted"
 	}
 	return line
-}
-
-// reader reads a descriptor.
-type reader int
-
-func (r reader) Read(p []byte) (int, error) {
-	for {
-		n, err := unix.Read(int(r), p)
-		switch {
-		case err == unix.EINTR:
-			continue
-		case n == 0 && err == nil:
-			return 0, io.EOF
-		}
-		return max(n, 0), err
-	}
 }
 
 // FindHelper returns the path of newuidmap(1) or newgidmap(1): where

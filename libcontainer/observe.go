@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -26,20 +27,38 @@ func isStage(pid int) bool {
 	return err == nil && nsenter.IsImage(exe)
 }
 
-// describeStuck says what a process that does not answer is doing.
-func describeStuck(pid int) string {
-	stat, err := sys.Stat(pid)
-	if err != nil {
-		return "the process is gone"
+// stuckError words a wait for the stage that took longer than timeout: what was
+// waited for, where in its Program the stage is, and what the kernel says of it.
+func stuckError(op string, s *nsenter.Stage, timeout time.Duration) error {
+	e := &diag.Error{Op: op, Err: errors.New("the stage did not answer in " + timeout.String()), Hint: sys.Doing(s.Pid), Code: "timeout"}
+	if where := s.Where(); where != "" {
+		e.Hint = "in " + where + "; " + e.Hint
 	}
-	var buf [128]byte
-	wchan, _ := sys.ReadSmall("/proc/"+strconv.Itoa(pid)+"/wchan", buf[:])
-	return fmt.Sprintf("process %d is in state %c, waiting in %q", pid, stat.State, wchan)
+	return e
+}
+
+// frozenHint adds to the error of a wait that the cgroup is frozen, if it is.
+func frozenHint(err error, group *cgroups.Group) error {
+	var e *diag.Error
+	if !errors.As(err, &e) || group == nil {
+		return err
+	}
+	if frozen, readErr := group.Frozen(); readErr != nil {
+		return err // there is no cgroup
+	} else if frozen {
+		e.Hint += "; its cgroup is frozen"
+	} else {
+		e.Hint += "; its cgroup is not frozen"
+	}
+	return err
 }
 
 // stageDied words the end of a stage that had not finished.
 func stageDied(s *nsenter.Stage) error {
-	status := waitChild(s.Pid)
+	status, err := s.Reap(reapTimeout)
+	if err != nil {
+		return stuckError("wait for the end of the stage", s, reapTimeout)
+	}
 	how := fmt.Sprintf("exited with status %d", status.ExitStatus())
 	if status.Signaled() {
 		how = "was killed by " + unix.SignalName(status.Signal())

@@ -308,7 +308,7 @@ func (x *restoration) answer(script string, pid int, files []int) error {
 		return x.runOutsideHooks(pid)
 	case "orphan-pts-master":
 		if len(files) == 1 {
-			return x.takeMaster(files[0], x.options.ConsoleSocket)
+			return x.takeMaster(files[0], x.options.ConsoleSocket, x.runtime.timeout())
 		}
 	case "post-restore":
 		return x.settle(pid)

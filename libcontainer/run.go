@@ -148,7 +148,11 @@ func (b *birth) stillborn() error {
 	if comm, err := os.ReadFile("/proc/" + strconv.Itoa(b.stage.Pid) + "/comm"); err != nil || !nsenter.IsName(string(comm)) {
 		return nil
 	}
-	return process.Died(waitChild(b.stage.Pid), true)
+	status, err := b.stage.Reap(reapTimeout)
+	if err != nil {
+		return stuckError("wait for the end of the process", b.stage, reapTimeout)
+	}
+	return process.Died(status, true)
 }
 
 // finish deletes the container after its process has ended. Another command

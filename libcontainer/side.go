@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ociruntime/internal/diag"
+	"ociruntime/internal/sys"
 )
 
 // Side channels to the engine: pid file, console socket, pidfd socket.
@@ -36,25 +37,15 @@ func writePidFile(path string, pid int) error {
 	return nil
 }
 
-const sendTimeout = 10 * time.Second
-
 // sendFile sends fd, under a name, to whoever listens on the unix socket.
-func sendFile(path, name string, fd int) error {
-	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+func sendFile(path, name string, fd int, timeout time.Duration) error {
+	socket, err := sys.ConnectUnix(path, unix.SOCK_STREAM, timeout)
 	if err != nil {
-		return &diag.Error{Op: "socket", Err: err}
+		return err
 	}
 	defer unix.Close(socket)
-	// Whoever listens may not accept, and have a full queue.
-	patience := unix.NsecToTimeval(int64(sendTimeout))
-	if err := unix.SetsockoptTimeval(socket, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &patience); err != nil {
-		return &diag.Error{Op: "setsockopt", Err: err}
-	}
-	if err := unix.Connect(socket, &unix.SockaddrUnix{Name: path}); err != nil {
-		return &diag.Error{Op: "connect", Path: path, Err: err, Code: "socket"}
-	}
 	if err := unix.Sendmsg(socket, []byte(name), unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL); err != nil {
-		return &diag.Error{Op: "send file to", Path: path, Err: err, Code: "socket"}
+		return sys.SocketError("send file to", path, err, timeout)
 	}
 	return nil
 }

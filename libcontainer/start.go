@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ociruntime/internal/diag"
+	"ociruntime/internal/sys"
 	"ociruntime/libcontainer/process"
 	"ociruntime/nsenter"
 )
@@ -86,7 +87,7 @@ func (c *container) openGate() error {
 		return &diag.Error{Op: "remove", Path: c.path(gateFile), Err: err}
 	}
 	if err := c.become(gate); err != nil {
-		if !errors.Is(err, nsenter.ErrTimeout) && !errors.Is(err, ErrStartPaused) { // it may still get there
+		if !errors.Is(err, ErrStartPaused) { // that one goes on when it is resumed
 			c.putDown()
 		}
 		return err
@@ -98,14 +99,9 @@ func (c *container) openGate() error {
 // the caller learns of it. Both steps may come too late: it ends by itself when
 // we hang up.
 func (c *container) putDown() {
-	pidfd, err := c.alive()
-	if err != nil {
-		return
-	}
-	defer unix.Close(pidfd)
-	if signalPidfd(pidfd, unix.SIGKILL) == nil {
-		_ = c.waitGone(pidfd)
-	}
+	group := c.cgroup()
+	defer group.Close()
+	_ = c.end(group) // the caller has an error to report already
 }
 
 // become serves the stage on the other side of gate until it has become the
@@ -137,8 +133,16 @@ func (c *container) become(gate int) error {
 
 // noAnswer words a stage that start has waited for in vain.
 func (c *container) noAnswer(err error) error {
-	return &diag.Error{Op: "start", Path: c.id, Err: fmt.Errorf("%w: the stage did not answer in %s", err, c.runtime.timeout()),
-		Hint: describeStuck(c.Pid), Code: "timeout"}
+	e := &diag.Error{Op: "start", Path: c.id, Err: fmt.Errorf("%w: the stage did not answer in %s", err, c.runtime.timeout()),
+		Hint: sys.Doing(c.Pid), Code: "timeout"}
+	if program, err := nsenter.ReadImage("/proc/" + strconv.Itoa(c.Pid) + "/exe"); err == nil {
+		if where := program.Where(c.Pid); where != "" {
+			e.Hint = "in " + where + "; " + e.Hint
+		}
+	}
+	group := c.cgroup()
+	defer group.Close()
+	return frozenHint(e, group)
 }
 
 // nextUnlessFrozen waits for the next report of a stage that is in the cgroup,

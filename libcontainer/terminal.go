@@ -135,7 +135,7 @@ func (t *terminal) restore() {
 		_ = unix.IoctlSetTermios(t.tty, unix.TCSETSW, &t.saved) // nothing better can be done
 	}
 	if t.guard != nil {
-		reapFailed(t.guard)
+		_, _ = t.guard.Kill(reapTimeout) // nothing depends on it any more
 		t.guard.Close()
 	}
 	if t.opened {

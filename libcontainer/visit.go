@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"errors"
 	"io"
 	"os"
 	"strconv"
@@ -125,6 +126,9 @@ func adopt(s *nsenter.Stage, timeout time.Duration) error {
 	if err == io.EOF {
 		return stageDied(s)
 	}
+	if errors.Is(err, nsenter.ErrTimeout) {
+		return stuckError("enter the container's namespaces", s, timeout)
+	}
 	if err != nil {
 		return err
 	}
@@ -133,10 +137,12 @@ func adopt(s *nsenter.Stage, timeout time.Duration) error {
 
 // adopted is adopt for a report that was read already.
 func adopted(s *nsenter.Stage, event nsenter.Event) error {
-	parent := s.Pid
+	// Having said so was the last that the parent had to do.
+	if _, err := s.Reap(reapTimeout); err != nil {
+		return stuckError("wait for the stage that has forked", s, reapTimeout)
+	}
 	if err := s.Adopt(int(event.Value)); err != nil {
 		return err
 	}
-	waitChild(parent)
 	return s.Reply([]byte{1})
 }

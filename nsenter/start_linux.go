@@ -226,6 +226,26 @@ func (s *Stage) Ended(timeout time.Duration) bool {
 	return waitReadable(s.PidFD, -1, -1, timeout) == nil
 }
 
+// Reap waits for the stage to end, and returns how it did. A stage that has not
+// ended when timeout has passed is ErrTimeout.
+func (s *Stage) Reap(timeout time.Duration) (unix.WaitStatus, error) {
+	if !s.Ended(timeout) {
+		return 0, ErrTimeout
+	}
+	var status unix.WaitStatus
+	for {
+		if _, err := unix.Wait4(s.Pid, &status, 0, nil); err != unix.EINTR {
+			return status, nil // with an error there is no such child, and nothing to wait for
+		}
+	}
+}
+
+// Kill ends the stage and waits for it, as Reap does.
+func (s *Stage) Kill(timeout time.Duration) (unix.WaitStatus, error) {
+	_ = unix.PidfdSendSignal(s.PidFD, unix.SIGKILL, nil, 0) // it may have ended already
+	return s.Reap(timeout)
+}
+
 // Close hangs up: a stage that waits for us ends. It does not wait for it.
 func (s *Stage) Close() {
 	unix.Close(s.status)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -63,9 +62,8 @@ func newUserns(uids, gids []specs.LinuxIDMapping) (int, error) {
 		return -1, err
 	}
 	defer func() {
+		_, _ = s.Kill(10 * time.Second) // it has nothing to tell
 		s.Close()
-		var status syscall.WaitStatus
-		_, _ = syscall.Wait4(s.Pid, &status, 0, nil) // it has nothing to tell
 	}()
 	if _, err := s.Next(10 * time.Second); err != nil {
 		return -1, err

@@ -3,6 +3,7 @@ package systemd
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ociruntime/internal/diag"
+	"ociruntime/internal/sys"
 )
 
 // conn is a connection to systemd: either straight to the manager's private
@@ -19,6 +21,7 @@ import (
 type conn struct {
 	fd       int
 	deadline time.Time
+	timeout  time.Duration // of which deadline is the end
 	serial   uint32
 	pending  []byte   // received, not yet decoded
 	signals  []signal // that came before anybody waited for them
@@ -53,9 +56,10 @@ type endpoint struct {
 // that happens on the connection.
 func dial(user bool, timeout time.Duration) (*conn, error) {
 	list := endpoints(user, os.Getenv)
+	deadline := time.Now().Add(timeout)
 	var first error
 	for _, e := range list {
-		c := &conn{fd: -1, deadline: time.Now().Add(timeout)}
+		c := &conn{fd: -1, deadline: deadline, timeout: timeout}
 		err := c.open(e)
 		if err == nil {
 			return c, nil
@@ -139,12 +143,12 @@ func unescape(text string) (string, bool) {
 }
 
 func (c *conn) open(e endpoint) error {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	fd, err := sys.ConnectUnix(e.path, unix.SOCK_STREAM, max(time.Until(c.deadline), time.Millisecond))
 	if err != nil {
-		return err
+		return errors.Unwrap(err) // the caller names the path
 	}
 	c.fd = fd
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: e.path}); err != nil {
+	if err := unix.SetNonblock(fd, true); err != nil {
 		return err
 	}
 	return c.begin(e.bus)
@@ -348,7 +352,7 @@ func (c *conn) wait(events int16) error {
 	for {
 		left := time.Until(c.deadline)
 		if left <= 0 {
-			return unix.ETIMEDOUT
+			return &diag.Error{Err: fmt.Errorf("systemd did not answer in %s: %w", c.timeout, unix.ETIMEDOUT), Hint: c.peer(), Code: "timeout"}
 		}
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(c.fd), Events: events}}, int(left.Milliseconds())+1)
 		if err != nil && err != unix.EINTR {
@@ -368,4 +372,13 @@ func Reachable(user bool, timeout time.Duration) error {
 		c.close()
 	}
 	return err
+}
+
+// peer says what the process on the other side is doing.
+func (c *conn) peer() string {
+	cred, err := unix.GetsockoptUcred(c.fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil || cred.Pid <= 0 { // 0: of another pid namespace
+		return ""
+	}
+	return sys.Doing(int(cred.Pid))
 }

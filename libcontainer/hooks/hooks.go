@@ -160,7 +160,8 @@ func (p *running) openCopies(paths [2]string) (err error) {
 		if path == "" {
 			continue
 		}
-		flags := unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+		// O_NONBLOCK: a FIFO that nobody reads must not hold us up.
+		flags := unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_NOCTTY | unix.O_NONBLOCK | unix.O_CLOEXEC
 		if p.copies[i], err = unix.Open(path, flags, 0o600); err != nil {
 			return &diag.Error{Op: "open", Path: path, Err: err, Hint: "for the hook's output, as an annotation asks"}
 		}
@@ -187,8 +188,9 @@ func (p *running) converse(state []byte, deadline time.Time, k *Kind) error {
 		}
 		left := time.Until(deadline)
 		if left <= 0 {
+			doing := sys.Doing(p.pid)
 			p.kill()
-			return ErrTimeout
+			return &diag.Error{Err: ErrTimeout, Hint: doing, Code: "timeout"}
 		}
 		if _, err := unix.Poll(fds, int(left.Milliseconds())+1); err != nil && err != unix.EINTR {
 			return &diag.Error{Op: "poll", Err: err}
@@ -210,9 +212,19 @@ func (p *running) converse(state []byte, deadline time.Time, k *Kind) error {
 	}
 }
 
+// killTimeout bounds the wait for a hook that was killed. One in a frozen cgroup
+// of version 1, or that waits for a dead file server, dies when that is over.
+const killTimeout = 2 * time.Second
+
 func (p *running) kill() {
 	_ = unix.PidfdSendSignal(p.pidfd, unix.SIGKILL, nil, 0) // it may have ended just now
-	_, _ = p.wait()
+	for end := time.Now().Add(killTimeout); time.Now().Before(end); {
+		fds := []unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}
+		if n, err := unix.Poll(fds, int(time.Until(end).Milliseconds())+1); n > 0 || err != nil && err != unix.EINTR {
+			_, _ = p.wait()
+			return
+		}
+	}
 }
 
 // feed writes some of state, closes stdin after the last byte, and returns
@@ -240,7 +252,7 @@ func (p *running) drain(i int, events int16) {
 	if n > 0 {
 		p.tail[i].add(buf[:n])
 		if p.copies[i] >= 0 {
-			_, _ = unix.Write(p.copies[i], buf[:n]) // a full disk is no failure of the hook
+			_, _ = unix.Write(p.copies[i], buf[:n]) // a full disk, or pipe, is no failure of the hook
 		}
 		return
 	}

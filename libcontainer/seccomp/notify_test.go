@@ -159,8 +159,8 @@ func TestSendListenerFails(t *testing.T) {
 	for path, text := range map[string]string{
 		filepath.Join(dir, "missing"): "no such file or directory",
 		file:                          "connection refused",
-		full:                          "the agent does not answer",
-		idle:                          "the agent does not answer",
+		full:                          "does not answer",
+		idle:                          "does not answer",
 	} {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			err := SendListener(path, 0, big, 50*time.Millisecond)
