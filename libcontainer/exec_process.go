@@ -72,9 +72,9 @@ func (x *execution) ownProcess() (*specs.Process, error) {
 // killer is as in the container: a process must not become harder to kill by a
 // caller who left the score out.
 func (x *execution) readProcess(path string) (*specs.Process, error) {
-	raw, err := os.ReadFile(path)
+	raw, err := spec.ReadFile(path, x.runtime.timeout())
 	if err != nil {
-		return nil, &diag.Error{Op: "open", Path: path, Err: errors.Unwrap(err)}
+		return nil, err
 	}
 	p, err := spec.DecodeProcess(raw)
 	if err != nil {

@@ -175,11 +175,25 @@ func killStage(s *nsenter.Stage) {
 	_ = unix.PidfdSendSignal(s.PidFD, unix.SIGKILL, nil, 0) // it may have ended already
 }
 
+// thaw lets a stage die that somebody has frozen: the version 1 freezer keeps
+// even the killed.
+func (b *birth) thaw() {
+	if b.created != nil || b.group == nil {
+		return // the cgroup is still being made
+	}
+	if frozen, err := b.group.Frozen(); err == nil && frozen {
+		_ = b.group.Thaw(time.Second) // if it stays frozen, reapAll says so
+	}
+}
+
 // reapAll ends the stage and waits for it and for whatever else has become our
 // child: a PID namespace does not end before all that died in it has been
 // waited for, and the child of a hook's stage that was killed may be in it.
 func (b *birth) reapAll() {
 	killStage(b.stage)
+	if !b.stage.Ended(glance) {
+		b.thaw()
+	}
 	deadline := time.Now().Add(reapTimeout)
 	for {
 		pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)

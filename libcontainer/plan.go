@@ -23,7 +23,7 @@ func (b *birth) load() (err error) {
 		return err
 	}
 	if b.options.ConfigFile != "" {
-		b.config, b.raw, err = spec.LoadFile(b.options.ConfigFile)
+		b.config, b.raw, err = spec.LoadFile(b.options.ConfigFile, b.runtime.timeout())
 	} else {
 		b.config, b.raw, err = spec.Load(b.bundle)
 	}

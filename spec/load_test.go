@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -60,11 +61,11 @@ func TestLoad(t *testing.T) {
 
 func TestLoadFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "other.json")
-	if _, _, err := LoadFile(file); err == nil || err.Error() != `open "`+file+`": no such file or directory` {
+	if _, _, err := LoadFile(file, time.Second); err == nil || err.Error() != `open "`+file+`": no such file or directory` {
 		t.Errorf("missing file: %v", err)
 	}
 	write(`{"ociVersion":"1.3.0"}`)(t, file)
-	if config, raw, err := LoadFile(file); err != nil || config.Version != "1.3.0" || string(raw) != `{"ociVersion":"1.3.0"}` {
+	if config, raw, err := LoadFile(file, time.Second); err != nil || config.Version != "1.3.0" || string(raw) != `{"ociVersion":"1.3.0"}` {
 		t.Errorf("got %+v, %q, %v", config, raw, err)
 	}
 }
@@ -74,17 +75,17 @@ func TestReadFile(t *testing.T) {
 	file := filepath.Join(dir, "x")
 	long := strings.Repeat("x", 100_000)
 	must(t, os.WriteFile(file, []byte(long), 0o666))
-	if got, err := ReadFile(file); err != nil || string(got) != long {
+	if got, err := ReadFile(file, time.Second); err != nil || string(got) != long {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
-	if got, err := ReadFile("/proc/self/limits"); err != nil || !strings.Contains(string(got), "Max open files") {
+	if got, err := ReadFile("/proc/self/limits", time.Second); err != nil || !strings.Contains(string(got), "Max open files") {
 		t.Errorf("a file in /proc: %q, %v", got, err)
 	}
 	for name, content := range map[string]string{"pipe": long, "endless pipe": strings.Repeat("x", maxConfigBytes+1)} {
 		fifo := filepath.Join(dir, name)
 		must(t, unix.Mkfifo(fifo, 0o666))
 		go func() { _ = os.WriteFile(fifo, []byte(content), 0o666) }() // ends when we stop reading
-		got, err := ReadFile(fifo)
+		got, err := ReadFile(fifo, time.Minute)
 		if name == "pipe" && (err != nil || string(got) != content) {
 			t.Errorf("%s: %d bytes, %v", name, len(got), err)
 		}
@@ -92,7 +93,7 @@ func TestReadFile(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", name, err, want)
 		}
 	}
-	_, err := ReadFile(filepath.Join(dir, "none"))
+	_, err := ReadFile(filepath.Join(dir, "none"), time.Second)
 	if want := `open "` + filepath.Join(dir, "none") + `": no such file or directory`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

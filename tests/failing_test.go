@@ -12,7 +12,7 @@ import (
 )
 
 // errnos are those that a full, poor or guarded host answers with.
-var errnos = []syscall.Errno{unix.ENOSPC, unix.ENOMEM, unix.EMFILE, unix.EPERM, unix.EIO}
+var errnos = []syscall.Errno{unix.ENOSPC, unix.ENOMEM, unix.EMFILE, unix.ENFILE, unix.EPERM, unix.EIO}
 
 // TestCallFails lets one system call of create fail after the other: create
 // either does without it or says so in one line, and then the host is as it was.

@@ -107,7 +107,21 @@ func TestKilledAfterCall(t *testing.T) {
 	for _, v := range interruptions {
 		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()
-			interrupt(t, v, tracer.Runtime, func(env *harness.Env, id string, r harness.Result) {
+			interrupt(t, v, tracer.Plan{Target: tracer.Runtime}, func(env *harness.Env, id string, r harness.Result) {
+				want(t, "signal that ended the runtime", r.Signal, syscall.SIGKILL)
+			})
+		})
+	}
+}
+
+// TestGroupKilledAfterCall kills the runtime and all that it has started, as far
+// as that is still in its process group.
+func TestGroupKilledAfterCall(t *testing.T) {
+	t.Parallel()
+	for _, v := range interruptions[:4] {
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			interrupt(t, v, tracer.Plan{Target: tracer.Runtime, Group: true}, func(env *harness.Env, id string, r harness.Result) {
 				want(t, "signal that ended the runtime", r.Signal, syscall.SIGKILL)
 			})
 		})
@@ -121,7 +135,7 @@ func TestChildKilledAfterCall(t *testing.T) {
 	for _, v := range interruptions[:4] {
 		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()
-			interrupt(t, v, tracer.Children, func(env *harness.Env, id string, r harness.Result) {
+			interrupt(t, v, tracer.Plan{Target: tracer.Children}, func(env *harness.Env, id string, r harness.Result) {
 				if r.Signal != 0 || r.Code != 0 && strings.Count(r.Stderr, "level=error") > 1 {
 					t.Errorf("want an error of one line, or none: %s", r)
 				}
@@ -134,7 +148,7 @@ func TestChildKilledAfterCall(t *testing.T) {
 }
 
 // interrupt tries one verb at the chosen calls.
-func interrupt(t *testing.T, v interruption, target tracer.Target, judge func(*harness.Env, string, harness.Result)) {
+func interrupt(t *testing.T, v interruption, plan tracer.Plan, judge func(*harness.Env, string, harness.Result)) {
 	t.Helper()
 	env := harness.New(t)
 	bundle := lasting(env)
@@ -144,7 +158,8 @@ func interrupt(t *testing.T, v interruption, target tracer.Target, judge func(*h
 	try := func(n int) tracer.Report {
 		id := env.ID()
 		v.prepare(env, bundle, id)
-		r, report := env.Command(v.args(bundle, id)...).Trace(tracer.Plan{Target: target, Nth: n})
+		plan.Nth = n
+		r, report := env.Command(v.args(bundle, id)...).Trace(plan)
 		if report.Hit {
 			t.Logf("killed after call %d: %s", n, report.Call)
 			judge(env, id, r)

@@ -10,10 +10,12 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ociruntime/internal/diag"
 	"ociruntime/libcontainer"
@@ -51,7 +53,7 @@ func Main(argv []string) int {
 	c, err := parse(argv, globals, verbs)
 	var logErr error
 	if c.log, logErr = openLog(&c.global); logErr != nil {
-		fmt.Fprintln(os.Stderr, diag.Line(logErr.Error()))
+		say(logErr, time.Second)
 		return 1
 	}
 	if err == nil {
@@ -108,8 +110,13 @@ func (c *call) end(err error) int {
 func (c *call) report(err error) {
 	c.log.Error(err)
 	if c.global.text("log") != "" {
-		fmt.Fprintln(os.Stderr, diag.Line(err.Error()))
+		say(err, c.log.Patience)
 	}
+}
+
+// say writes an error to stderr, as bare text.
+func say(err error, patience time.Duration) {
+	diag.Deliver(2, []byte(diag.Line(err.Error())+"\n"), patience)
 }
 
 // name is the command's name, or "" if none was found.
@@ -133,7 +140,7 @@ func write[T string | []byte](text T) error {
 // openLog opens the log file before anything can go wrong, in the caller's
 // working directory.
 func openLog(global *values) (*diag.Logger, error) {
-	log := &diag.Logger{File: os.Stderr, Debug: global.bool("debug")}
+	log := &diag.Logger{FD: 2, Patience: global.duration("timeout"), Debug: global.bool("debug")}
 	switch format := global.text("log-format"); format {
 	case "text":
 	case "json":
@@ -145,9 +152,13 @@ func openLog(global *values) (*diag.Logger, error) {
 	if path == "" {
 		return log, nil
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY|os.O_SYNC, 0o644)
-	log.File = file
-	return log, err
+	// O_NONBLOCK: a FIFO that nobody reads is an error, and no reason to hang.
+	fd, err := unix.Open(path, unix.O_CREAT|unix.O_APPEND|unix.O_WRONLY|unix.O_SYNC|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	log.FD = fd
+	return log, nil
 }
 
 // runtime is the libcontainer.Runtime that the global flags describe.

@@ -2,12 +2,9 @@ package cli
 
 import (
 	"errors"
-	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
 
-	"ociruntime/internal/diag"
 	"ociruntime/internal/json"
 	"ociruntime/libcontainer"
 )
@@ -49,7 +46,7 @@ var listVerb = command{
 			return err
 		}
 		for _, p := range problems {
-			fmt.Fprintln(os.Stderr, diag.Line(p.Error()))
+			say(p, c.log.Patience)
 		}
 		return c.printList(r, all)
 	},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -57,7 +58,7 @@ var updateVerb = command{
 // resources are those of --resources or else of the other flags.
 func (c *call) resources() (*specs.LinuxResources, error) {
 	if file := c.flags.text("resources"); file != "" {
-		return readResources(file)
+		return readResources(file, c.log.Patience)
 	}
 	n := numbers{flags: c.flags}
 	r := &specs.LinuxResources{
@@ -83,11 +84,11 @@ func (c *call) resources() (*specs.LinuxResources, error) {
 	return r, n.err
 }
 
-func readResources(file string) (*specs.LinuxResources, error) {
+func readResources(file string, timeout time.Duration) (*specs.LinuxResources, error) {
 	if file == "-" {
 		file = "/proc/self/fd/0"
 	}
-	raw, err := spec.ReadFile(file)
+	raw, err := spec.ReadFile(file, timeout)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package diag
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -24,10 +23,11 @@ const (
 // Logger writes the lines that engines parse: logrus's text or JSON format,
 // each in one write(2). A nil Logger drops everything.
 type Logger struct {
-	File  *os.File // opened O_APPEND
-	JSON  bool     // one object a line, keys in alphabetical order
-	Debug bool     // pass debug lines
-	// Sink gets the messages instead of File, if it is set.
+	FD       int           // a file opened O_APPEND, or stderr
+	Patience time.Duration // for a pipe that nobody reads; then lines are lost
+	JSON     bool          // one object a line, keys in alphabetical order
+	Debug    bool          // pass debug lines
+	// Sink gets the messages instead of FD, if it is set.
 	Sink func(level Level, message string)
 }
 
@@ -65,7 +65,7 @@ func (l *Logger) line(level Level, message string, err error) {
 	} else {
 		b = appendTextLine(b, now, level, message, err)
 	}
-	_, _ = l.File.Write(b) // nowhere left to report it
+	Deliver(l.FD, b, l.Patience)
 }
 
 // appendTextLine appends logrus's text format, with the code of an error as one

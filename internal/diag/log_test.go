@@ -77,7 +77,7 @@ func TestLogger(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	for _, l := range []*Logger{nil, {File: file}, {File: file, JSON: true, Debug: true}} {
+	for _, l := range []*Logger{nil, {FD: int(file.Fd())}, {FD: int(file.Fd()), JSON: true, Debug: true}} {
 		l.Debugf("debug %d", 1)
 		l.Warnf("warning %d", 2)
 		l.Error(errors.New("two\nlines"))

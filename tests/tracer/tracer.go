@@ -36,6 +36,7 @@ const (
 type Plan struct {
 	Target  Target
 	Nth     int           // counted from 1; 0 only counts
+	Group   bool          // kill the whole process group, as a service manager does
 	Errno   syscall.Errno // have the call fail with it, undone; 0: SIGKILL once it has been done
 	Calls   []uintptr     // which calls count; nil: those that have an effect
 	Timeout time.Duration // then everything is killed, and the error is ErrTimeout
@@ -165,6 +166,9 @@ func (t *tracer) atCall(pid int) error {
 		return setResult(pid, &regs, t.plan.Errno)
 	}
 	if t.plan.Errno == 0 && t.counts(pid, &regs) {
+		if t.plan.Group {
+			return unix.Kill(-t.leader, unix.SIGKILL)
+		}
 		return unix.Kill(t.group(pid), unix.SIGKILL)
 	}
 	return nil
