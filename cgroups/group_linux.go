@@ -129,11 +129,14 @@ func Load(l Location) *Group {
 // Close releases the descriptors the Group holds.
 func (g *Group) Close() {
 	for i := range g.trees {
-		t := &g.trees[i]
-		closeFD(t.dir)
-		closeFD(t.root)
-		t.dir, t.root = -1, -1
+		g.trees[i].close()
 	}
+}
+
+func (t *tree) close() {
+	closeFD(t.dir)
+	closeFD(t.root)
+	t.dir, t.root = -1, -1
 }
 
 // mount returns the open mount point, after making sure that it is a cgroup

@@ -20,21 +20,27 @@ func (g *Group) Remove(timeout time.Duration) error {
 	deadline := time.Now().Add(timeout)
 	var first error
 	for i := len(g.trees) - 1; i >= 0; i-- {
-		t := &g.trees[i]
-		if t.Made == 0 {
-			continue
-		}
-		if !g.owns(t) {
-			if _, err := t.mount(); err == nil {
-				t.removeEmpty()
-			}
-			continue
-		}
-		if err := t.remove(deadline); err != nil && first == nil {
+		if err := g.remove(&g.trees[i], deadline); err != nil && first == nil {
 			first = err
 		}
 	}
 	return first
+}
+
+// remove removes the cgroup in one hierarchy. It keeps no descriptor open: the
+// caller may be cleaning up because he has run out of them.
+func (g *Group) remove(t *tree, deadline time.Time) error {
+	defer t.close()
+	if t.Made == 0 {
+		return nil
+	}
+	if g.owns(t) {
+		return t.remove(deadline)
+	}
+	if _, err := t.mount(); err == nil {
+		t.removeEmpty()
+	}
+	return nil
 }
 
 func (t *tree) remove(deadline time.Time) error {

@@ -266,10 +266,18 @@ func (b *birth) sendTasks(join *cgroups.Join) error {
 	return b.stage.SendFiles(fds...)
 }
 
-// close restores the terminal, and releases what newBirth opened, and the lock.
+// close restores the terminal, and releases everything, and the lock.
 func (b *birth) close() {
 	b.terminal.restore()
 	b.timing.close()
+	b.release()
+	if b.container != nil {
+		b.container.close()
+	}
+}
+
+// release closes what newBirth opened, and the stage. It may be called twice.
+func (b *birth) release() {
 	if b.entry != nil {
 		b.entry.Close()
 	}
@@ -285,7 +293,5 @@ func (b *birth) close() {
 	if b.group != nil {
 		b.group.Close()
 	}
-	if b.container != nil {
-		b.container.close()
-	}
+	b.entry, b.rootfs, b.stage, b.devices, b.group = nil, nil, nil, nil, nil
 }

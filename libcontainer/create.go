@@ -311,6 +311,7 @@ func (b *birth) undo() {
 		c.Hooks = nil // poststop hooks answer for those that ran before, runtime.md#lifecycle
 	}
 	c.Cgroup = b.group.Location() // the journal's may name a cgroup that turned out to be another container's
+	b.release()                   // to clean up takes descriptors, of which there may be no more
 	if err := c.destroy(); err != nil {
 		b.runtime.Log.Warnf("container %s is left behind, delete --force will clean up: %v", b.id, err)
 	}
