@@ -144,12 +144,19 @@ func next(status, pidfd, interrupt int, timeout time.Duration) (Event, error) {
 	}
 	message := make([]byte, messageSize)
 	control := make([]byte, unix.CmsgSpace(4*8))
-	n, c, _, _, err := unix.Recvmsg(status, message, control, unix.MSG_CMSG_CLOEXEC)
+	n, c, flags, _, err := unix.Recvmsg(status, message, control, unix.MSG_CMSG_CLOEXEC)
 	if err == unix.ECONNRESET || n == 0 && err == nil {
 		return Event{}, io.EOF
 	}
 	if err != nil || n != messageSize {
 		return Event{}, &diag.Error{Op: "read the stage's report", Err: err}
+	}
+	if flags&unix.MSG_CTRUNC != 0 { // recvmsg(2) leaves out the descriptors that find no place
+		files, _ := received(control[:c])
+		for _, fd := range files {
+			unix.Close(fd)
+		}
+		return Event{}, &diag.Error{Op: "receive the stage's files", Err: unix.EMFILE}
 	}
 	first, value := quad(message), quad(message[8:])
 	if first >= opsBase {

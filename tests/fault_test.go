@@ -111,7 +111,13 @@ func TestFewDescriptors(t *testing.T) {
 	env := harness.New(t)
 	bundle := lasting(env)
 	worked := 0
+	// The last is enough. Between them, the kernel may count more descriptors
+	// of this user on their way than that: ETOOMANYREFS, unix(7).
+	limits := []int{1024}
 	for limit := 4; limit < 70; limit += full(5, 1) {
+		limits = append(limits, limit)
+	}
+	for _, limit := range limits {
 		id := env.ID()
 		create := env.Command("create", "--bundle", bundle.Dir, id)
 		create.Args = append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, limit), create.Binary}, create.Args...)
@@ -120,7 +126,7 @@ func TestFewDescriptors(t *testing.T) {
 		if r.Code == 0 {
 			worked++
 			deleteByForce(t, env, id)
-		} else if r.Code != 1 || r.Signal != 0 || !strings.Contains(r.Stderr, "too many open files") {
+		} else if r.Code != 1 || r.Signal != 0 || !strings.Contains(r.Stderr, "too many ") {
 			t.Errorf("%d descriptors: %s", limit, r)
 		}
 		wantNothingLeft(t, env)
