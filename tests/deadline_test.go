@@ -71,7 +71,7 @@ func TestStartStuck(t *testing.T) {
 	c := env.Create(env.Bundle())
 	check(t, unix.Kill(c.Pid, unix.SIGSTOP))
 	began := time.Now()
-	env.Call("--timeout", soon, "start", c.ID).WantError(t, 1, "the stage did not answer in "+soon, "is in state T", "accept4", "its cgroup is not frozen")
+	env.Call("--timeout", soon, "start", c.ID).WantError(t, 1, "the stage did not answer in "+soon, " (in ", "is in state T", "its cgroup is not frozen")
 	wantBounded(t, began)
 	c.Wait()
 	c.WantStatus("stopped")
