@@ -21,7 +21,7 @@ func TestHost(t *testing.T) {
 		want         string
 	}{
 		{"root needs no user namespace", minimal, Host{}, "", "", ""},
-		{"others do", minimal, Host{Rootless: true}, "", "", "linux.namespaces: needs a user namespace, as the runtime is not run by root"},
+		{"others do", minimal, Host{Rootless: true}, "", "", "linux.namespaces: needs a user namespace, as the runtime is not run by root (runtime spec --rootless makes a configuration that has one)"},
 		{"and have one", rootless, Host{Rootless: true}, "", "", ""},
 		{"only root moves network devices", full, Host{Rootless: true}, "", "",
 			"linux.netDevices: cannot be moved out of the runtime's network namespace without being root there"},

@@ -95,6 +95,13 @@ var errorRows = []situation{
 	{"mapping without user namespace", "config-invalid", creating(linux(func(l *specs.Linux) {
 		l.UIDMappings = []specs.LinuxIDMapping{{HostID: 1000, Size: 1}}
 	})), `create failed: linux.uidMappings: needs a user namespace in linux.namespaces`},
+	{"user with root's configuration", "config-invalid", func(s *scene) harness.Result {
+		u := newUser(s.T, s.Env)
+		b := u.bundle()
+		check(s.T, os.Remove(b.Dir+"/config.json"))
+		u.command("spec", "--bundle", b.Dir).Run().WantQuiet(s.T)
+		return u.run(b)
+	}, `run failed: linux.namespaces: needs a user namespace, as the runtime is not run by root (runtime spec --rootless makes a configuration that has one)`},
 	{"user that is not mapped", "config-invalid", creating(harness.UserNamespace, func(c *specs.Spec) { c.Process.User.UID = 70000 }), `create failed: process.user.uid: is 70000, which linux.uidMappings does not map`},
 
 	// The program. Engines tell exit codes 126 and 127 by the words of os/exec.
