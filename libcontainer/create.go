@@ -12,6 +12,7 @@ import (
 	"ociruntime/internal/sys"
 	"ociruntime/libcontainer/netdev"
 	"ociruntime/nsenter"
+	"ociruntime/spec"
 )
 
 // Points where the stage of a create waits for the parent; nsenter and rootfs
@@ -327,7 +328,11 @@ func (b *birth) explain(err error) error {
 	case errors.Is(err, nsenter.ErrTimeout):
 		return frozenHint(stuckError(b.reached(), b.stage, b.runtime.timeout()), b.group)
 	}
-	return explainExec(b.rootfs.Explain(b.stage, err), b.config.Process, b.config.Linux, b.stage.Pid, b.Rootfs)
+	err = b.rootfs.Explain(b.stage, err)
+	if b.config.Process == nil {
+		return spec.Misspelt(err, b.raw)
+	}
+	return explainExec(err, b.config.Process, b.config.Linux, b.stage.Pid, b.Rootfs)
 }
 
 // reached says how far the creation has come, for messages.

@@ -37,7 +37,7 @@ func (b *birth) load() (err error) {
 		Shared:        b.shared(),
 	})
 	if err != nil {
-		return err
+		return spec.Misspelt(err, b.raw)
 	}
 	if !b.timing.on() {
 		b.timing = newTiming(b.gate.command(), b.config.Annotations[annotationTimeline])

@@ -13,6 +13,7 @@ import (
 	"ociruntime/internal/sys"
 	"ociruntime/libcontainer/process"
 	"ociruntime/nsenter"
+	"ociruntime/spec"
 )
 
 // Start runs the program of a created container, runtime.md#start:
@@ -218,11 +219,19 @@ func (c *container) explainFault(fault *nsenter.Fault) error {
 	if err != nil {
 		return fault
 	}
-	config, configErr := c.config()
+	err = program.Explain(fault)
+	raw, configErr := c.readFile(configFile)
 	if configErr != nil {
-		return program.Explain(fault)
+		return err
 	}
-	return explainExec(program.Explain(fault), config.Process, config.Linux, c.Pid, c.Rootfs)
+	config, configErr := decodeConfig(raw)
+	if configErr != nil {
+		return err
+	}
+	if config.Process == nil {
+		return spec.Misspelt(err, raw)
+	}
+	return explainExec(err, config.Process, config.Linux, c.Pid, c.Rootfs)
 }
 
 // explainExec adds to the failure of an execve what is wrong with the program,

@@ -62,11 +62,8 @@ func decode[T any](raw []byte, read func(*json.Decoder, *T)) (*T, error) {
 // UnknownProperties lists what a config.json holds that the runtime-spec does
 // not know: misspelt names, mostly. They are no errors to create.
 func UnknownProperties(raw []byte) Problems {
-	d := json.NewDecoder(string(raw))
-	d.KeepUnknown = true
-	decodeSpecsSpec(d, new(specs.Spec))
 	var list Problems
-	for _, u := range d.UnknownMembers() {
+	for _, u := range unknownMembers(raw) {
 		hint := "at line " + json.Position(string(raw), u.Offset)
 		if u.Nearest != "" {
 			hint = "did you mean \"" + u.Nearest + "\"? " + hint

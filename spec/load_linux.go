@@ -34,7 +34,7 @@ func Load(bundle string) (config *specs.Spec, raw []byte, err error) {
 		return nil, nil, err
 	}
 	config, err = Decode(raw)
-	return config, raw, inFile(err, ConfigFile)
+	return config, raw, inFile(err, ConfigFile, raw)
 }
 
 // LoadFile is Load for a configuration under any name, which ReadFile reads.
@@ -43,11 +43,12 @@ func LoadFile(path string, timeout time.Duration) (config *specs.Spec, raw []byt
 		return nil, nil, err
 	}
 	config, err = Decode(raw)
-	return config, raw, inFile(err, path)
+	return config, raw, inFile(err, path, raw)
 }
 
-// inFile names the file when it is not JSON: the field reached does not tell where to look.
-func inFile(err error, path string) error {
+// inFile names the file when it is not JSON: the field reached does not tell
+// where to look. For what is missing it names the property that was meant to be it.
+func inFile(err error, path string, raw []byte) error {
 	var problems Problems
 	if errors.As(err, &problems) {
 		for _, p := range problems {
@@ -56,7 +57,10 @@ func inFile(err error, path string) error {
 			}
 		}
 	}
-	return err
+	if err == nil {
+		return nil
+	}
+	return Misspelt(err, raw)
 }
 
 // ReadFile reads a file that the caller of a command named: a configuration,

@@ -91,6 +91,19 @@ var errorRows = []situation{
 	{"number in quotes", "json-type", configured("0", "process", "user", "uid"), `create failed: process.user.uid: is a string, must be a number (at line 158:11)`},
 	{"name twice", "json-duplicate", texted(`"hostname":`, `"hostname":"x","hostname":`), `create failed: hostname: appears twice in its object (at line 45:28)`},
 	{"required name missing", "json-missing", prepared(func(s *scene, b *harness.Bundle) { b.SetRaw([]byte(`{"ociVersion": "1.3.0", "root": {}}`)) }), `create failed: root.path: is missing (at line 1:34)`},
+	{"required name misspelt", "json-missing", prepared(func(s *scene, b *harness.Bundle) { b.SetRaw([]byte(`{"ociVersion": "1.3.0", "root": {"Path": "x"}}`)) }), `create failed: root.path: is missing (config.json has "Path" at line 1:42, did you mean "path"?)`},
+	{"object misspelt", "config-invalid", texted(`"root":`, `"roots":`), `create failed: root: is missing (config.json has "roots" at line …, did you mean "root"?)`},
+	{"process misspelt, at run", "config-invalid", func(s *scene) harness.Result {
+		b := s.newBundle()
+		b.ReplaceRaw(`"process":`, `"proces":`)
+		return s.call("run", "--bundle", b.Dir, "$ID")
+	}, `run failed: process: cannot start a container whose config has no process (config.json has "proces" at line …, did you mean "process"?)`},
+	{"process misspelt, at start", "config-invalid", func(s *scene) harness.Result {
+		b := s.newBundle()
+		b.ReplaceRaw(`"process":`, `"proces":`)
+		s.id = s.Create(b).ID
+		return s.call("start", "$ID")
+	}, `process: cannot start a container whose config has no process (config.json has "proces" at line …, did you mean "process"?)`},
 	{"value that is not allowed", "config-invalid", configured("tmp", "process", "cwd"), `create failed: process.cwd: "tmp": must be an absolute path`},
 	{"mapping without user namespace", "config-invalid", creating(linux(func(l *specs.Linux) {
 		l.UIDMappings = []specs.LinuxIDMapping{{HostID: 1000, Size: 1}}
