@@ -35,10 +35,21 @@ func (r *Runtime) Run(id string, o RunOptions) (code int, err error) {
 		b.unlock() // others may now act on the container, while we wait
 		return 0, b.awaitReadiness(readiness)
 	}
-	if readiness != nil {
-		go b.relayReadiness(readiness, os.Getpid()) // we end with the service
+	if readiness == nil {
+		return b.wait(o.Keep)
 	}
-	return b.wait(o.Keep)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		b.relayReadiness(readiness, os.Getpid()) // we end with the service
+	}()
+	code, err = b.wait(o.Keep)
+	readiness.hangUp()
+	select { // a service that has ended at once may have been ready before
+	case <-told:
+	case <-time.After(r.timeout()):
+	}
+	return code, err
 }
 
 // becomeSubreaper has what the container leaves behind in our pid namespace
