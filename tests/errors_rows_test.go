@@ -327,8 +327,10 @@ var errorRows = []situation{
 		check(s.T, os.Mkdir(s.Root, 0o700))
 		return u.bare("--root", s.Root, "list").Run()
 	}, `open "$ROOT": permission denied`},
+	{"too many open files, in a mount", "open-files", failing(tracer.Children, unix.SYS_FSMOUNT, unix.EMFILE, "mounts[0]"), `create failed: mounts[0]: fsmount: too many open files (RLIMIT_NOFILE is …)`},
+	{"too many open files on the host", "open-files", failing(tracer.Runtime, unix.SYS_OPENAT, unix.ENFILE, "/sys/fs/cgroup"), `create failed: open "/sys/fs/cgroup/…": too many open files in system (the sysctl fs.file-max is …)`},
 	{"no memory", "no-memory", failing(tracer.Children, unix.SYS_FSMOUNT, unix.ENOMEM, "mounts[0]"), `create failed: mounts[0]: fsmount: cannot allocate memory`},
-	{"too few open files", "open-files", under([]string{"prlimit", "--nofile=16:16"}), `create failed: …: too many open files`},
+	{"too few open files", "open-files", under([]string{"prlimit", "--nofile=16:16"}), `create failed: …: too many open files (RLIMIT_NOFILE is 16)`},
 	{"no more processes", "process-limit", func(s *scene) harness.Result {
 		return failing(tracer.Runtime, cloneCall(), unix.EAGAIN, "temporarily")(s)
 	}, `create failed: clone "CLONE_NEWMNT|CLONE_NEWPID|CLONE_NEWNET|CLONE_NEWIPC|CLONE_NEWUTS": resource temporarily unavailable (too many processes: RLIMIT_NPROC of the user, or pids.max of a cgroup that we are in, is reached)`},

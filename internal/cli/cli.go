@@ -95,7 +95,7 @@ func (c *call) end(err error) int {
 	if errors.As(err, &m) && m.usage != "" {
 		_ = write(m.usage + "\n\n" + help(c.name())) // the mistake is what counts
 	}
-	c.report(err)
+	c.report(diag.Limited(err))
 	switch {
 	case m != nil:
 		return m.code

@@ -98,7 +98,7 @@ var hostCodes = [...]Entry{
 		"See `free` and the caller's own memory limit."},
 	{"open-files", "too many files are open",
 		"The runtime was started with too low a RLIMIT_NOFILE, or the host's fs.file-max is reached.",
-		"Raise `ulimit -n` of the caller."},
+		"Raise `ulimit -n` of the caller, or the sysctl, whichever the message names."},
 	{"process-limit", "no more processes may be made",
 		"RLIMIT_NPROC of the user, the pids limit of the cgroup the runtime was started in, or kernel.pid_max is reached.",
 		"Raise the limit, or end processes."},

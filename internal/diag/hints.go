@@ -20,8 +20,7 @@ type rule struct {
 // rules are all hints that do not depend on what was found; the first that fits
 // counts. They are read on the way to a failure only.
 var rules = [...]rule{
-	{"mounts", "", unix.EMFILE, "open-files", "the runtime was started with too low a limit of open files for so many mounts"},
-	{"", "", unix.EMFILE, "open-files", ""},
+	{"", "", unix.EMFILE, "open-files", ""}, // Limited has the hint
 	{"", "", unix.ENFILE, "open-files", ""},
 	{"", "", unix.ENOMEM, "no-memory", ""},
 
