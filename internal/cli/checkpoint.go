@@ -30,6 +30,10 @@ var checkpointVerb = command{
 	name:  "checkpoint",
 	usage: "write the state of a running container to files, and delete it",
 	args:  "CONTAINER",
+	examples: []example{
+		{"runtime checkpoint --image-path /var/tmp/box box", "freeze a container into files, to be restored"},
+		{"runtime checkpoint --image-path /var/tmp/box --leave-running box", "take a snapshot while it goes on"},
+	},
 	flags: [][]flag{criuFlags, {
 		{name: "parent-path", kind: text, usage: "leave out memory that has not changed since the pre-dump in `DIR`, relative to --image-path"},
 		{name: "leave-running", kind: boolean, usage: "let the container go on"},

@@ -11,6 +11,10 @@ import (
 var doctorVerb = command{
 	name:  "doctor",
 	usage: "say what this host has to offer, and what keeps containers from starting",
+	examples: []example{
+		{"runtime doctor --quiet", "see only what is in the way"},
+		{"runtime --systemd-cgroup doctor", "with cgroups made by systemd"},
+	},
 	description: "Looks at the kernel, namespaces, id ranges, cgroups, systemd, security modules and the state root as\n" +
 		"the caller meets them, and changes nothing. Each line says what there is, what it means for\n" +
 		"containers and, in brackets, what to do. The global flags --root, --systemd-cgroup and\n" +

@@ -7,6 +7,7 @@ var gcVerb = command{
 	usage: "remove what killed commands have left below --root",
 	examples: []example{
 		{"runtime gc --dry-run", "see what is left over"},
+		{"runtime gc", "remove it"},
 	},
 	description: "Removed are containers that were never created to the end, deleted ones whose\n" +
 		"poststop hooks are still to run, and those of an earlier boot. A container that\n" +

@@ -52,6 +52,8 @@ func TestTables(t *testing.T) {
 		}
 		if helps := c.run == nil; !helps && c.usage == "" {
 			t.Errorf("command %s has no usage", c.name)
+		} else if !helps && len(c.examples) == 0 {
+			t.Errorf("command %s has no example", c.name)
 		}
 		names[c.name] = true
 		checkFlags(t, c.name, c.flags)

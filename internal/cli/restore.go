@@ -10,6 +10,9 @@ var restoreVerb = command{
 	name:  "restore",
 	usage: "make a container from a bundle and the files of a checkpoint, and wait for it",
 	args:  "CONTAINER",
+	examples: []example{
+		{"runtime restore --image-path /var/tmp/box --bundle /srv/box --detach box", "go on from a checkpoint"},
+	},
 	flags: [][]flag{criuFlags, {
 		{name: "bundle", alias: "b", kind: text, usage: "take the bundle from `DIR` (default: the working directory)"},
 		{name: "config", alias: "f", kind: text, usage: "use `FILE` instead of the bundle's config.json"},
