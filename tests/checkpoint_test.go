@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -89,6 +90,15 @@ func wantDone(t *testing.T, r harness.Result, log string) {
 	}
 }
 
+// checkpointed is a counting container that is gone, but for its images.
+func checkpointed(t *testing.T, env *harness.Env) *harness.Container {
+	t.Helper()
+	c := counting(env)
+	checkpoint(t, env, c)
+	c.Wait()
+	return c
+}
+
 // restored restores a container from the test's images in a bundle, detached.
 func restored(env *harness.Env, b *harness.Bundle, flags ...string) *harness.Container {
 	env.T.Helper()
@@ -131,6 +141,68 @@ func TestCheckpointCounter(t *testing.T) {
 	again.Delete()
 }
 
+// TestCheckpointLeaveRunning: the container goes on, and so does what is restored
+// beside it; one that is paused stays so.
+func TestCheckpointLeaveRunning(t *testing.T) {
+	t.Parallel()
+	require.CRIU(t)
+	env := harness.New(t)
+	c := counting(env)
+	checkpoint(t, env, c, "--leave-running")
+	c.WantStatus("running")
+	n := count(t, c)
+	wantCounting(t, c, n)
+	again := restored(env, env.Bundle(counter, harness.Mounted(countMount)))
+	wantCounting(t, again, 1)
+	wantCounting(t, c, n)
+
+	c.Call("pause").WantCode(t, 0)
+	wantDone(t, c.Call("checkpoint", "--image-path", env.File("paused"), "--leave-running"), env.File("paused/dump.log"))
+	c.WantStatus("paused")
+	c.Call("resume").WantCode(t, 0)
+	wantCounting(t, c, n)
+}
+
+// TestCheckpointPreDump: memory is written in rounds, and the last has the rest.
+func TestCheckpointPreDump(t *testing.T) {
+	t.Parallel()
+	require.CRIU(t)
+	env := harness.New(t)
+	c := counting(env)
+	first := env.File("first")
+	wantDone(t, c.Call("checkpoint", "--image-path", first, "--pre-dump"), first+"/dump.log")
+	c.WantStatus("running")
+	if _, err := os.Stat(first + "/descriptors.json"); err == nil {
+		t.Error("a pre-dump looks like a whole checkpoint")
+	}
+	second := env.File("second")
+	wantDone(t, c.Call("checkpoint", "--image-path", second, "--pre-dump", "--parent-path", "../first"), second+"/dump.log")
+	n := count(t, c)
+	checkpoint(t, env, c, "--parent-path", "../second")
+	if link, err := os.Readlink(imagesOf(env) + "/parent"); err != nil || link != "../second" {
+		t.Errorf("parent of the images: %q, %v", link, err)
+	}
+	c.Wait()
+	wantCounting(t, restored(env, c.Bundle), n)
+}
+
+// TestCheckpointForeground: restore is what run is: it passes signals on, returns
+// the exit code of the process, and deletes the container.
+func TestCheckpointForeground(t *testing.T) {
+	t.Parallel()
+	require.CRIU(t)
+	env := harness.New(t)
+	c := checkpointed(t, env)
+	restore := env.Command("restore", "--bundle", c.Bundle.Dir, "--image-path", imagesOf(env), c.ID)
+	process := restore.Start()
+	check(t, harness.Eventually(harness.Timeout(), func() bool {
+		return !process.Running() || strings.Contains(env.Call("state", c.ID).Stdout, `"running"`)
+	}))
+	process.Signal(syscall.SIGTERM)
+	process.Wait().WantCode(t, 7)
+	env.Call("state", c.ID).WantError(t, 1, "does not exist")
+}
+
 // TestCheckpointTerminal: the terminal of a restored container goes to the
 // console socket, and its program reads from it.
 func TestCheckpointTerminal(t *testing.T) {
@@ -152,15 +224,89 @@ func TestCheckpointTerminal(t *testing.T) {
 	again.WantStatus("running")
 }
 
+// TestCheckpointTCP: an open connection within the container survives, where that
+// is asked for, and is the reason where not.
+func TestCheckpointTCP(t *testing.T) {
+	t.Parallel()
+	require.CRIU(t)
+	env := harness.New(t)
+	// What one of both reads is what the other hears. nc listens by IPv6.
+	script := `mkfifo /count/talk; exec 3<>/count/talk
+		seen() { until grep -q ":04D2 .* $1 " /proc/net/tcp /proc/net/tcp6; do usleep 10000; done; }
+		nc -l -p 1234 <&3 >/count/heard & seen 0A
+		nc 127.0.0.1 1234 <&3 & seen 01; echo ready; wait`
+	c := logged(env, env.Bundle(harness.Shell(script), harness.Mounted(countMount)))
+	r := c.Call("checkpoint", "--image-path", imagesOf(env))
+	r.WantError(t, 1, "--tcp-established", "Connected TCP socket", "log: "+imagesOf(env)+"/dump.log")
+	c.WantStatus("running")
+	checkpoint(t, env, c, "--tcp-established")
+	c.Wait()
+	again := restored(env, c.Bundle, "--tcp-established")
+	again.ExecShell(`until grep -q word /count/heard; do echo word >/count/talk; usleep 10000; done`).WantCode(t, 0)
+}
+
+// TestCheckpointNetwork: a network namespace of others is joined again, another
+// one if the bundle says so.
+func TestCheckpointNetwork(t *testing.T) {
+	t.Parallel()
+	require.CRIU(t)
+	env := harness.New(t)
+	holder, other := env.Holder(syscall.CLONE_NEWNET), env.Holder(syscall.CLONE_NEWNET)
+	c := counting(env, harness.Namespace("network", harness.NamespacePath(holder, "net")))
+	n := count(t, c)
+	checkpoint(t, env, c)
+	c.Wait()
+	c.Bundle.Edit(harness.Namespace("network", harness.NamespacePath(other, "net")))
+	again := restored(env, c.Bundle)
+	wantCounting(t, again, n)
+	ours, err := os.Readlink(again.Proc("ns/net"))
+	check(t, err)
+	theirs, err := os.Readlink(harness.NamespacePath(other, "net"))
+	check(t, err)
+	want(t, "network namespace", ours, theirs)
+}
+
+// TestCheckpointHooks: hooks outside of the container see it restored, and
+// poststop hooks that a checkpoint has ended it. What the hooks inside have done
+// is in the images.
+func TestCheckpointHooks(t *testing.T) {
+	t.Parallel()
+	require.CRIU(t)
+	env := harness.New(t)
+	log := env.File("log")
+	bundle := env.Bundle(counter, harness.Mounted(countMount),
+		everyHook(`echo $KIND $(sed -n 's/.*"status":"\([a-z]*\)".*/\1/p') >>`+log))
+	checkpointed(t, env)
+	again := restored(env, bundle)
+	wantFile(t, log, "prestart creating\ncreateRuntime creating\npoststart running\n")
+	wantDone(t, again.Call("checkpoint", "--image-path", env.File("more")), env.File("more/dump.log"))
+	again.Wait()
+	wantFile(t, log, "prestart creating\ncreateRuntime creating\npoststart running\npoststop stopped\n")
+}
+
+// TestCheckpointLimits: a restored container has the limits of its bundle, which
+// may be too tight for CRIU itself.
+func TestCheckpointLimits(t *testing.T) {
+	t.Parallel()
+	require.CRIU(t)
+	require.Controller(t, "pids")
+	env := harness.New(t)
+	c := checkpointed(t, env)
+	c.Bundle.Edit(func(s *specs.Spec) {
+		s.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: harness.Pointer(int64(5))}}
+	})
+	again := restored(env, c.Bundle)
+	want(t, "limit", again.Setting("pids", "pids.max", "pids.max"), "5")
+	wantCounting(t, again, 1)
+}
+
 // TestCheckpointRestoreFails: a restore that fails leaves nothing but its log,
 // which its message names.
 func TestCheckpointRestoreFails(t *testing.T) {
 	t.Parallel()
 	require.CRIU(t)
 	env := harness.New(t)
-	c := counting(env)
-	checkpoint(t, env, c)
-	c.Wait()
+	c := checkpointed(t, env)
 	check(t, os.Remove(imagesOf(env)+"/inventory.img"))
 	r := env.Call("restore", "--bundle", c.Bundle.Dir, "--image-path", imagesOf(env), c.ID)
 	r.WantError(t, 1, "criu restore: ", "Error (", "log: "+imagesOf(env)+"/restore.log")
