@@ -7,6 +7,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"ociruntime/internal/diag"
 )
 
 // enable sees to it that the version 2 cgroup has the controllers the resources
@@ -21,6 +23,21 @@ func (g *Group) enable(t *tree, r *specs.LinuxResources) error {
 	if errors.Is(err, ErrNoController) {
 		need = g.needed(r, (*controller).demanded)
 		err = t.enable(need, g.mode == V2, g.scope != "")
+	}
+	return g.blame(err, r)
+}
+
+// blame has an error about a missing controller name unified, if no other limit
+// needs that controller.
+func (g *Group) blame(err error, r *specs.LinuxResources) error {
+	var e *diag.Error
+	if !errors.Is(err, ErrNoController) || !errors.As(err, &e) {
+		return err
+	}
+	others := *r
+	others.Unified = nil
+	if !slices.Contains(g.needed(&others, (*controller).demanded), e.Path) {
+		e.Field = unifiedField
 	}
 	return err
 }

@@ -159,7 +159,7 @@ func fieldOf(name2 string) string {
 			return c.field
 		}
 	}
-	return "linux.resources.unified"
+	return unifiedField
 }
 
 // noController is the error for a setting whose controller is in no hierarchy.

@@ -49,6 +49,11 @@ func testNoController(t *testing.T) {
 	if !errors.Is(err, ErrNoController) || h.Mode != V1 && !strings.Contains(err.Error(), "offers only: ") {
 		t.Errorf("a controller that is not there: %v", err)
 	}
+	r = &specs.LinuxResources{Unified: map[string]string{"rdma.max": "mlx4_0 hca_handle=1"}}
+	err = newGroup(t, "missing").Create(r)
+	if !errors.Is(err, ErrNoController) || !strings.HasPrefix(err.Error(), "linux.resources.unified: ") {
+		t.Errorf("a controller of unified that is not there: %v", err)
+	}
 }
 
 // testPidsZero: a limit of zero lets the first process in, and no other.

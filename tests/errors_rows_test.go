@@ -263,6 +263,13 @@ var errorRows = []situation{
 		require.View(s.T, view.V1)
 		return creating(resources(func(r *specs.LinuxResources) { r.Unified = map[string]string{"memory.high": "1"} }))(s)
 	}, `create failed: linux.resources.unified: controller is not available (needs cgroup v2; this host has v1)`},
+	{"unified without its controller", "cgroup-controller-missing", onV2(func(s *scene) harness.Result {
+		missing := "nosuch"
+		if !view.HasControllerV2("memory") { // v1 has it
+			missing = "memory"
+		}
+		return creating(resources(func(r *specs.LinuxResources) { r.Unified = map[string]string{missing + ".max": "1000000"} }))(s)
+	}), `create failed: linux.resources.unified: enable controller "…": controller is not available (/sys/fs/cgroup… offers only: …)`},
 	{"limit without its controller", "cgroup-controller-missing", creating(resources(func(r *specs.LinuxResources) {
 		r.Network = &specs.LinuxNetwork{ClassID: harness.Pointer(uint32(1))}
 	})), `create failed: linux.resources.network.classID: find controller "net_cls": controller is not available`},
