@@ -197,6 +197,10 @@ func (x *restoration) planMounts() error {
 			if !filepath.IsAbs(source) {
 				source = filepath.Join(x.bundle, source)
 			}
+			// CRIU 3.17 clones the mount of a link, not of what it leads to.
+			if target, err := filepath.EvalSymlinks(source); err == nil {
+				source = target
+			}
 			add(m.Destination, source)
 		case m.Type == "cgroup" || m.Type == "cgroup2":
 			for _, view := range cgroupMounts(m.Destination, x.group.Location()) {

@@ -111,7 +111,7 @@ func restored(env *harness.Env, b *harness.Bundle, flags ...string) *harness.Con
 }
 
 // TestCheckpointCounter: the processes go on from where they were, under another
-// id, in another bundle, cgroup and root; with what is bound there now.
+// id, in another bundle, cgroup and root; with what is bound there now, by a link.
 func TestCheckpointCounter(t *testing.T) {
 	t.Parallel()
 	require.CRIU(t)
@@ -120,12 +120,13 @@ func TestCheckpointCounter(t *testing.T) {
 	check(t, os.MkdirAll(env.File("second"), 0o755))
 	write(t, env.File("first/name"), "first")
 	write(t, env.File("second/name"), "second")
+	check(t, os.Symlink("second", env.File("link")))
 	c := counting(env, harness.Mounted(bind(env.File("first"), "/host", "bind", "ro")))
 	n, work := count(t, c), env.File("work")
 	wantDone(t, c.Call("checkpoint", "--image-path", imagesOf(env), "--work-path", work), work+"/dump.log")
 	c.Wait()
 	c.Call("state").WantError(t, 1, "does not exist")
-	bundle := env.Bundle(counter, harness.Mounted(countMount, bind(env.File("second"), "/host", "bind", "ro")))
+	bundle := env.Bundle(counter, harness.Mounted(countMount, bind(env.File("link"), "/host", "bind", "ro")))
 	pidFile := env.File("pid")
 	again := restored(env, bundle, "--pid-file", pidFile)
 	wantFile(t, pidFile, strconv.Itoa(again.Pid))
@@ -243,6 +244,28 @@ func TestCheckpointTCP(t *testing.T) {
 	c.Wait()
 	again := restored(env, c.Bundle, "--tcp-established")
 	again.ExecShell(`until grep -q word /count/heard; do echo word >/count/talk; usleep 10000; done`).WantCode(t, 0)
+}
+
+// TestCheckpointFileLocks: locks come back, where they are asked for.
+func TestCheckpointFileLocks(t *testing.T) {
+	t.Parallel()
+	require.CRIU(t)
+	env := harness.New(t)
+	// busybox has no program that keeps a lock; the host's wants its libraries.
+	const flock = "/usr/bin/flock"
+	edits := []harness.Edit{harness.Mounted(countMount),
+		harness.Args(flock, "/count/lock", "sh", "-c", "echo ready; while :; do sleep 1000; done")}
+	for _, dir := range []string{"/usr", "/lib", "/lib64"} {
+		edits = append(edits, harness.Mounted(bind(dir, dir, "bind", "ro")))
+	}
+	c := logged(env, env.Bundle(edits...))
+	c.Call("checkpoint", "--image-path", imagesOf(env)).WantError(t, 1, "--file-locks")
+	c.WantStatus("running")
+	checkpoint(t, env, c, "--file-locks")
+	c.Wait()
+	again := restored(env, c.Bundle, "--file-locks")
+	again.Exec(flock, "-n", "/count/lock", "true").WantCode(t, 1)
+	again.Exec(flock, "-n", "/count/other", "true").WantCode(t, 0)
 }
 
 // TestCheckpointNetwork: a network namespace of others is joined again, another
