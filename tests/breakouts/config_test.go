@@ -154,7 +154,7 @@ func TestSysBoundReadonly(t *testing.T) {
 func TestPoisonedEnvironment(t *testing.T) {
 	t.Parallel()
 	env := harness.New(t)
-	socket := env.File("notify.sock")
+	socket := env.File("bus.sock")
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	check(t, err)
 	t.Cleanup(func() { unix.Close(fd) })
@@ -167,7 +167,7 @@ func TestPoisonedEnvironment(t *testing.T) {
 	poison := []string{
 		"GODEBUG=inittrace=1,schedtrace=1,gctrace=1,execerrdot=0,containermaxprocs=1,panicnil=1,asyncpreemptoff=1,cgocheck=1,memprofilerate=1",
 		"GOTRACEBACK=crash", "GOMAXPROCS=1000000", "GOGC=1", "GOMEMLIMIT=1", "GORACE=log_path=" + evil + "/race", "GOCOVERDIR=" + evil,
-		"LISTEN_FDS=5", "LISTEN_PID=1", "LISTEN_FDNAMES=a:b", "NOTIFY_SOCKET=" + socket, "MAINPID=1", "WATCHDOG_USEC=1",
+		"LISTEN_FDS=5", "LISTEN_PID=1", "LISTEN_FDNAMES=a:b", "MAINPID=1", "WATCHDOG_USEC=1",
 		"XDG_RUNTIME_DIR=" + evil, "USER=evil", "HOME=" + evil, "TMPDIR=" + evil, "PATH=" + evil,
 		"LD_PRELOAD=" + evil + "/x.so", "LD_LIBRARY_PATH=" + evil, "DBUS_SESSION_BUS_ADDRESS=unix:path=" + socket,
 		"_OCI_TEST=1", "_LIBCONTAINER_INITPIPE=3", "_LIBCONTAINER_STATEDIR=" + evil, "RUNC_DMZ=legacy",
