@@ -102,10 +102,8 @@ func (c *container) dismantle() error {
 		return err
 	}
 	c.keepCause(group)
-	if ours || c.Pid > 0 {
-		if err := c.stopScope(); err != nil && !systemd.Unreachable(err) { // else there is no unit to forget
-			return err
-		}
+	if err := c.stopScope(ours || c.Pid > 0); err != nil && !systemd.Unreachable(err) { // else there is no unit to forget
+		return err
 	}
 	if err := group.Remove(c.runtime.timeout()); err != nil {
 		return err

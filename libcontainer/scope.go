@@ -67,15 +67,15 @@ func (b *birth) startScope() error {
 }
 
 // stopScope has systemd forget the unit that owns the cgroup, if one does. Before
-// the cgroup was taken, a unit of that name may be another's; then it is only
-// stopped if it is what remains of a create that was killed, with nobody in it: the
-// stage ends without its parent.
-func (c *container) stopScope() error {
+// the cgroup was taken, or if it is not ours by its mark, a unit of that name may be
+// another's; then it is only stopped if it is what remains of a create that was
+// killed, with nobody in it: the stage ends without its parent.
+func (c *container) stopScope(ours bool) error {
 	unit, ok := systemd.Of(c.Cgroup)
 	if !ok {
 		return nil
 	}
-	if c.Cgroup.Taken {
+	if c.Cgroup.Taken && ours {
 		return unit.Stop(c.runtime.timeout())
 	}
 	if err := unit.StopEmpty(c.runtime.timeout()); err != nil {
