@@ -59,7 +59,7 @@ var errorRows = []situation{
 		s.id = s.Create(s.newBundle(harness.Forever)).ID
 		s.lock()
 		return s.call("--timeout", "500ms", "start", "$ID")
-	}, `lock "$ID": another command on this container did not end in 500ms`},
+	}, `lock "$ID": another command on this container did not end in 500ms (the lock is with process …)`},
 	{"state.json is empty", "state-damaged", func(s *scene) harness.Result { // runc#999: "EOF"
 		s.id = s.Create(s.newBundle(harness.Forever)).ID
 		whole := read(s.T, s.Root+"/"+s.id+"/state.json")
@@ -323,10 +323,10 @@ var errorRows = []situation{
 	{"hook fails", "hook", creating(addHook("createRuntime", shellHook("echo the reason >&2; exit 3"))), `create failed: hooks.createRuntime[0]: error running createRuntime hook #0 "/bin/busybox": exit status 3 (after … ms, stdout: , stderr: the reason)`}, // containerd#11210
 	{"hook is killed", "hook", creating(addHook("createRuntime", shellHook("kill -ILL $$"))), `create failed: hooks.createRuntime[0]: error running createRuntime hook #0 "/bin/busybox": killed by SIGILL (after … ms, stdout: , stderr:)`},
 	{"hook is missing", "hook", creating(addHook("prestart", specs.Hook{Path: "/nosuch/hook"})), `create failed: hooks.prestart[0]: error running prestart hook #0 "/nosuch/hook": fork/exec: no such file or directory`}, // crun: "exit code: 1"
-	{"hook hangs", "hook", creating(addHook("createContainer", specs.Hook{Path: "/bin/sleep", Args: []string{"sleep", "1000"}, Timeout: harness.Pointer(1)})), `create failed: hooks.createContainer[0]: error running createContainer hook #0 "/bin/sleep": did not end in time and was killed (after … ms, stdout: , stderr:)`},
+	{"hook hangs", "hook", creating(addHook("createContainer", specs.Hook{Path: "/bin/sleep", Args: []string{"sleep", "1000"}, Timeout: harness.Pointer(1)})), `create failed: hooks.createContainer[0]: error running createContainer hook #0 "/bin/sleep": did not end in time and was killed (process … (sleep) is in state …) (after … ms, stdout: , stderr:)`},
 
 	// The host.
-	{"state on a full file system", "no-space", func(s *scene) harness.Result { s.smallRoot(0); return creating()(s) }, `create failed: write "$ROOT/$ID/config.json": no space left on device`},
+	{"state on a full file system", "no-space", func(s *scene) harness.Result { s.smallRoot(0); return creating()(s) }, `create failed: write "$ROOT/$ID/state.json": no space left on device`},
 	{"state on a read-only file system", "read-only", func(s *scene) harness.Result { s.smallRoot(unix.MS_RDONLY); return creating()(s) }, `create failed: mkdir "$ROOT/$ID": read-only file system`},
 	{"no root directory", "file-missing", calling("list"), `open "$ROOT": no such file or directory`},
 	{"somebody else's root", "permission-denied", func(s *scene) harness.Result {

@@ -175,6 +175,9 @@ func (l *load) loop(slot int, id string) {
 			{"update", "--pids-limit", "100", id},
 			{"kill", id, "KILL"},
 		} {
+			if args[0] == "update" && !view.HasControllerV1("pids") && !view.HasControllerV2("pids") {
+				continue // this view cannot limit processes
+			}
 			killed, err := l.call(rand.IntN(12) == 0, args...)
 			if killed {
 				whole = false

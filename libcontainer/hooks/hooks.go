@@ -190,7 +190,7 @@ func (p *running) converse(state []byte, deadline time.Time, k *Kind) error {
 		if left <= 0 {
 			doing := sys.Doing(p.pid)
 			p.kill()
-			return &diag.Error{Err: ErrTimeout, Hint: doing, Code: "timeout"}
+			return &diag.Error{Err: ErrTimeout, Hint: doing}
 		}
 		if _, err := unix.Poll(fds, int(left.Milliseconds())+1); err != nil && err != unix.EINTR {
 			return &diag.Error{Op: "poll", Err: err}
