@@ -88,6 +88,9 @@ func (d *Docker) leftOf(id string) string {
 // TestDockerKilled: dockerd is killed while containers start, and the next one
 // removes whatever there is.
 func TestDockerKilled(t *testing.T) {
+	if os.Getenv("TEST_FAULTS") != "all" {
+		t.Skip("kills dockerd at random, which may forget a container and leave its shim; TEST_FAULTS=all asks for it")
+	}
 	t.Parallel()
 	d := NewDocker(t)
 	for round := range 3 {
